@@ -1,0 +1,1 @@
+//! Looking at the world: Docker and repositories. Publishes views; decides nothing.

@@ -1,0 +1,192 @@
+//! Valid policies and repositories: what the rest of Seawall works with.
+
+use super::{Retention, Schedule};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that is in force, as one value. Changing a file makes a new one; it is never edited in place.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired {
+    /// Policies by `metadata.name`.
+    pub policies: BTreeMap<String, Arc<Policy>>,
+    /// Repositories by `metadata.name`. `default` is always there: the embedded one unless a document defines it.
+    pub repositories: BTreeMap<String, Arc<Repository>>,
+    /// The git commit of the policies directory, where it is a work tree.
+    pub revision: Option<String>,
+}
+
+/// One `BackupPolicy` document that passed validation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// `metadata.name`, a DNS label, unique on this host.
+    pub name: String,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `spec.description`, empty when absent.
+    pub description: String,
+    /// How bad a loss would be; becomes the severity of the alerts.
+    pub criticality: Criticality,
+    /// What is protected.
+    pub source: Source,
+    /// Backed up, or exempt with a reason.
+    pub treatment: Treatment,
+    /// What the person promised to others.
+    pub objectives: Objectives,
+    /// No run is started while this is true; overdue deadlines are not exported.
+    pub suspend: bool,
+    /// The file that holds the document, relative to the policies directory.
+    pub file: PathBuf,
+    /// Line of the document's first key in that file, counted from 1.
+    pub line: usize,
+    /// The document as it was written. Travels with every snapshot.
+    pub text: Arc<str>,
+    /// SHA-256, in hex, of the meaning of the document: comments, order and spelling of equal values do not count.
+    pub digest: String,
+    /// Counts the changes of `digest` since the policy was first accepted, from 1. Assigned by the store.
+    pub generation: u64,
+}
+
+impl Policy {
+    /// The backup settings, unless the policy is an exemption.
+    #[must_use]
+    pub fn backup(&self) -> Option<&BackupSpec> {
+        match &self.treatment {
+            Treatment::Backup(spec) => Some(spec),
+            Treatment::Exempt { .. } => None,
+        }
+    }
+}
+
+/// How bad a loss would be.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Criticality {
+    /// The business stops.
+    Critical,
+    /// Serious, with a way around.
+    High,
+    /// Annoying.
+    #[default]
+    Medium,
+    /// Hardly noticed.
+    Low,
+}
+
+impl Criticality {
+    /// The word in the policy file and in labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// What a policy protects. Exactly one kind per policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Docker volumes of this host; each matched volume is a source with its own snapshots, status and series.
+    Volume(VolumeSource),
+}
+
+/// Which volumes, and what of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeSource {
+    /// Which volumes.
+    pub select: VolumeSelect,
+    /// Globs, relative to the volume's root, of what is left out: `cache/**`, `*.log` (any depth when it has no `/`).
+    pub exclude: Vec<String>,
+}
+
+/// Which volumes a policy speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeSelect {
+    /// The volume with this name.
+    Name(String),
+    /// Every volume that meets all the given criteria; at least one criterion is given.
+    Selector {
+        /// Globs over the volume's name, any of; empty: any name.
+        names: Vec<String>,
+        /// Labels that the volume carries, all of.
+        labels: BTreeMap<String, String>,
+        /// The Compose project that the volume belongs to (its `com.docker.compose.project` label).
+        compose_project: Option<String>,
+    },
+}
+
+/// What happens with the source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Treatment {
+    /// Nothing needs to be kept, because of the reason that the person gave.
+    Exempt {
+        /// Never empty.
+        reason: String,
+    },
+    /// Snapshots are made and kept.
+    Backup(Box<BackupSpec>),
+}
+
+/// How a source is backed up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupSpec {
+    /// When.
+    pub schedule: Schedule,
+    /// Where to, by name, in the person's order, no duplicates, at least one.
+    pub repositories: Vec<String>,
+    /// What is kept. `None`: everything.
+    pub retention: Option<Retention>,
+    /// A run that takes longer is ended as a failure. Default 6 h.
+    pub timeout: Duration,
+}
+
+/// What was promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Objectives {
+    /// Recovery point: the most data, measured in time, that may be lost.
+    pub rpo: Option<Duration>,
+    /// Recovery time: the longest a restore may take.
+    pub rto: Option<Duration>,
+}
+
+/// One `Repository` document that passed validation, or the embedded default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// `metadata.name`, a DNS label.
+    pub name: String,
+    /// Where the snapshots live.
+    pub location: RepositoryLocation,
+    /// Where the password is read from. `None`: a key that Seawall makes on first use in its state directory.
+    pub password_from: Option<SecretRef>,
+    /// The file that holds the document; empty for the embedded default.
+    pub file: PathBuf,
+    /// SHA-256, in hex, of the meaning of the document.
+    pub digest: String,
+}
+
+/// Where a repository's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepositoryLocation {
+    /// A directory of this host. `None`: `repository/` in the state directory.
+    Local {
+        /// Absolute.
+        path: Option<PathBuf>,
+    },
+}
+
+/// Where a secret is read from. It never holds the secret, so it may be printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretRef {
+    /// The name of an environment variable of the Seawall process.
+    Env(String),
+    /// The absolute path of a file; one trailing line break is not part of the secret.
+    File(PathBuf),
+}

@@ -1,0 +1,228 @@
+//! What is to be done, and why.
+
+use super::{SourceKey, TargetKey};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The difference between desired and observed, as work. Deterministic for equal input.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// What may begin now, most urgent first.
+    pub actions: Vec<Action>,
+    /// Per source, what was concluded, whether or not there is something to do. Sorted by policy and source.
+    pub decisions: Vec<Decision>,
+    /// Slots that nothing answered, to be counted once.
+    pub missed: Vec<Missed>,
+    /// What is known about every volume of the host. Sorted by name.
+    pub coverage: Vec<VolumeCoverage>,
+    /// When time alone will next change this plan.
+    pub wake_at: Option<Timestamp>,
+}
+
+/// One piece of work for an executor, which has no choices left to make.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "do")]
+pub enum Action {
+    /// Make a snapshot.
+    Backup(BackupAction),
+    /// Forget snapshots.
+    Forget(ForgetAction),
+    /// Free space.
+    Prune(PruneAction),
+}
+
+/// Make a snapshot of one source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupAction {
+    /// The source.
+    pub source: SourceKey,
+    /// Where to; at least one.
+    pub repositories: Vec<String>,
+    /// The slot that it answers.
+    pub slot: Timestamp,
+    /// Why now.
+    pub cause: Cause,
+}
+
+/// Why a backup is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// There is no complete snapshot yet.
+    Initial,
+    /// Its slot has come.
+    Scheduled,
+    /// Its slot came while nothing could answer it; earlier ones may have been missed as well.
+    CatchUp,
+    /// An earlier attempt for the same slot did not succeed.
+    Retry,
+    /// A person asked.
+    Manual,
+}
+
+impl Cause {
+    /// As it is written in the run history.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Scheduled => "scheduled",
+            Self::CatchUp => "catch-up",
+            Self::Retry => "retry",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// Forget snapshots of one source in one repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgetAction {
+    /// The source and repository.
+    pub target: TargetKey,
+    /// Ids to forget, oldest first; at least one.
+    pub remove: Vec<String>,
+}
+
+/// Free the space of forgotten snapshots.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PruneAction {
+    /// The repository.
+    pub repository: String,
+}
+
+/// What was concluded about one source of one policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The policy.
+    pub policy: String,
+    /// The source; `None` when the policy matches nothing.
+    pub source: Option<String>,
+    /// One word: see [`Verdict`].
+    pub verdict: Verdict,
+    /// A sentence for a person that says why.
+    pub why: String,
+    /// When the next backup begins if nothing else happens (slot plus jitter).
+    pub next_run: Option<Timestamp>,
+    /// The instant from which the source is overdue; `None` while suspended or exempt.
+    pub deadline: Option<Timestamp>,
+    /// When the newest complete snapshot was begun that exists in every repository that the policy names.
+    pub last_success: Option<Timestamp>,
+    /// What retention concluded, per repository that the policy names.
+    pub retention: Vec<RetentionDecision>,
+}
+
+/// What was concluded about one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// A backup is due and in the plan.
+    Due,
+    /// A backup is due, but something stands in the way; `why` says what.
+    Waiting,
+    /// A run of this source is under way.
+    Running,
+    /// Nothing is due.
+    UpToDate,
+    /// The person suspended the policy.
+    Suspended,
+    /// The person exempted the source.
+    Exempt,
+    /// The policy's source matches nothing on this host.
+    NoMatch,
+}
+
+/// What retention concluded about one source in one repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionDecision {
+    /// The repository.
+    pub repository: String,
+    /// Every own snapshot of the source, newest first, with what happens to it and why.
+    pub snapshots: Vec<SnapshotDecision>,
+    /// Why nothing is removed although something could be.
+    pub held: Option<Held>,
+}
+
+/// What happens to one snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SnapshotDecision {
+    /// Its id.
+    pub id: String,
+    /// Its time.
+    pub time: Timestamp,
+    /// Whether it stays.
+    pub keep: bool,
+    /// Why: `newest complete`, `last 2 of 4`, `daily 2026-11-22`, `no rule keeps it`, …; at least one.
+    pub reasons: Vec<String>,
+}
+
+/// A removal that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// `ShrinkGuard`, `LastRunFailed`, `RepositoryUnknown`, …
+    pub reason: String,
+    /// For a person; for the guard it spells out the acknowledgement.
+    pub message: String,
+}
+
+/// Slots that no run will answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Missed {
+    /// The source and repository.
+    pub target: TargetKey,
+    /// How many.
+    pub count: u32,
+    /// All slots up to and including this instant are accounted for from now on.
+    pub accounted: Timestamp,
+}
+
+/// Whether a volume is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coverage {
+    /// At least one policy backs it up.
+    Protected,
+    /// A policy says why it needs no backup, and none backs it up.
+    Exempt,
+    /// No policy speaks of it.
+    Unprotected,
+}
+
+impl Coverage {
+    /// Every word.
+    pub const ALL: [Self; 3] = [Self::Protected, Self::Exempt, Self::Unprotected];
+
+    /// The label's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Protected => "protected",
+            Self::Exempt => "exempt",
+            Self::Unprotected => "unprotected",
+        }
+    }
+}
+
+/// One volume of the host and who speaks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VolumeCoverage {
+    /// The volume.
+    pub volume: String,
+    /// The verdict.
+    pub coverage: Coverage,
+    /// The policies that match it, sorted.
+    pub policies: Vec<String>,
+    /// The reason of the exemption, or a sentence about what is missing.
+    pub reason: String,
+    /// Names of the containers that mount it.
+    pub used_by: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! Facts and views after something happened.
