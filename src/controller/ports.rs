@@ -195,6 +195,53 @@ pub enum Command {
 /// The newest published status.
 pub type StatusReceiver = watch::Receiver<Arc<StatusSnapshot>>;
 
+/// What happened, as the state directory remembers it.
+pub trait History: Send + Sync + 'static {
+    /// Ended runs, newest first. Blocking.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be read and why.
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<Outcome>, String>;
+    /// Events, newest first. Blocking.
+    ///
+    /// # Errors
+    /// A sentence that says what could not be read and why.
+    fn events(&self, filter: &EventFilter) -> Result<Vec<CountedEvent>, String>;
+}
+
+/// Which runs. What is `None` does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this policy; `@` and a name: the runs of a repository itself.
+    pub policy: Option<String>,
+    /// Of this source.
+    pub source: Option<String>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// Which events. What is `None` does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// About this object, as [`Event::object`] writes it.
+    pub object: Option<String>,
+    /// At most so many.
+    pub limit: Option<u32>,
+}
+
+/// An event with its repeats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountedEvent {
+    /// The event; its `at` is that of the newest repeat.
+    #[serde(flatten)]
+    pub event: Event,
+    /// When it was first seen.
+    pub first_at: Timestamp,
+    /// How often.
+    pub count: u64,
+}
+
 /// The documents that were last accepted, kept across restarts.
 pub trait Accepted: Send + Sync + 'static {
     /// Everything that was in force when the process last ran.

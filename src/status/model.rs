@@ -184,6 +184,9 @@ pub struct PolicyStatus {
     pub rpo_seconds: Option<u64>,
     /// Promised recovery time, seconds.
     pub rto_seconds: Option<u64>,
+    /// When a run is ended as a failure, seconds; `None` for an exemption.
+    #[serde(default)]
+    pub timeout_seconds: Option<u64>,
     /// Slots that nothing answered.
     pub missed_slots: u64,
     /// The conditions, `Ready` first.
