@@ -269,6 +269,17 @@ pub struct RepositoryStatus {
     pub last_prune: Option<Attempt>,
 }
 
+/// One of this host's own snapshots with the repository that holds it: what `/api/v1/snapshots` lists, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredSnapshot {
+    /// The repository.
+    pub repository: String,
+    /// The snapshot.
+    #[serde(flatten)]
+    pub snapshot: SnapshotRecord,
+}
+
 /// One volume of the host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
