@@ -1,1 +1,75 @@
-//! The command line: what it accepts, and how it prints.
+//! The command line: reads the arguments, does what they say, ends with a code of [`exit`].
+
+pub mod args;
+pub mod backup;
+pub mod client;
+pub mod data;
+pub mod describe;
+pub mod exit;
+pub mod get;
+pub mod human;
+pub mod logging;
+pub mod output;
+pub mod plan;
+pub mod progress;
+pub mod style;
+pub mod tables;
+pub mod trouble;
+pub mod validate;
+
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use args::{Args, Command};
+use clap::{CommandFactory, Parser};
+use exit::Exit;
+use std::io::{stderr, stdout};
+use std::process::ExitCode;
+use style::Style;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // A closed pipe is no news to whoever closed it.
+            let _closed = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
+        }
+    };
+    match run(&args) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::remark(trouble::render(&error, Style::for_stream(args.global.color, &stderr())).trim_end());
+            Exit::Error.into()
+        }
+    }
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// It could not be done.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    logging::start(&args.global, if matches!(args.command, Command::Run(_)) { "info" } else { "warn" })?;
+    let options = args.options();
+    let style = Style::for_stream(args.global.color, &stdout());
+    let clock = SystemClock;
+    let now = clock.now();
+    match &args.command {
+        Command::Run(_) => app::run(options).map(|()| Exit::Ok),
+        Command::Plan(plan) => plan::run(&options, plan, style, now),
+        Command::Get(get) => get::run(&options, get, style, now),
+        Command::Describe(describe) => describe::run(&options, describe, style, now),
+        Command::Backup(backup) => backup::run(&options, backup, style, &clock),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "seawall", &mut script);
+            output::emit(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Ok)
+        }
+        Command::Validate(_) | Command::Key(_) | Command::Audit(_) | Command::Schema { .. } => {
+            anyhow::bail!("this command is not built into this binary yet")
+        }
+    }
+}

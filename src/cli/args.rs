@@ -1,0 +1,462 @@
+//! The command line as it is written: clap's types and nothing that acts.
+
+use super::exit;
+use crate::app::Options;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The backup operator for Docker hosts.
+///
+/// You commit `BackupPolicy` files; Seawall compares what they ask for with the volumes and snapshots that exist,
+/// does the work that closes the difference, and tells Prometheus how far reality is from each promise.
+///
+/// The commands that show something ask the running operator through its socket in the state directory. Where none
+/// runs, they look for themselves, once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "seawall",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = "Run `seawall --help` for examples and exit codes, `seawall COMMAND --help` for a command.",
+    after_long_help = long_epilogue()
+)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+fn long_epilogue() -> String {
+    format!(
+        "Examples:\n  \
+         seawall validate policies/                 check files, with no Docker and no state\n  \
+         seawall plan --policies ./policies         what an edit would do, before it is committed\n  \
+         seawall run                                be the operator\n  \
+         seawall get policies                       is everything safe?\n  \
+         seawall describe policy n8n-data           one policy, in full\n  \
+         seawall backup n8n-data                    make a snapshot now\n  \
+         seawall key export --output /mnt/usb/key   keep the key somewhere else\n\n{}",
+        exit::HELP
+    )
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// The directory that holds the policy files
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "SEAWALL_POLICIES",
+        hide_env_values = true,
+        default_value = "/etc/seawall/policies",
+        help_heading = "Global options"
+    )]
+    pub policies: PathBuf,
+    /// The directory that holds Seawall's state, its default repository and its socket
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "SEAWALL_STATE",
+        hide_env_values = true,
+        default_value = "/var/lib/seawall",
+        help_heading = "Global options"
+    )]
+    pub state: PathBuf,
+    /// The Docker engine [default: the local socket]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "DOCKER_HOST",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub docker_host: Option<String>,
+    /// The name under which this host writes snapshots [default: the host name]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "SEAWALL_HOST",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub host: Option<String>,
+    /// How log lines are written to standard error
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        env = "SEAWALL_LOG_FORMAT",
+        hide_env_values = true,
+        default_value_t = LogFormat::Text,
+        help_heading = "Global options"
+    )]
+    pub log_format: LogFormat,
+    /// error, warn, info, debug or trace, or filters such as `seawall=debug,bollard=info` [default: info for `run`,
+    /// otherwise warn]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "SEAWALL_LOG",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub log: Option<String>,
+    /// Whether output is coloured; `auto` means on a terminal, unless the variable `NO_COLOR` is
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t = Colour::Auto,
+        help_heading = "Global options"
+    )]
+    pub color: Colour,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Whether output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal
+    Auto,
+    /// Also in a pipe
+    Always,
+    /// Never
+    Never,
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+}
+
+/// `-o`.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Output {
+    /// How the result is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Be the operator: watch the policies, back up, apply retention, serve metrics
+    ///
+    /// One operator per state directory. SIGTERM and SIGINT end it within ten seconds, SIGHUP reads the policies again.
+    #[command(after_help = "Example:\n  \
+        seawall run --policies /etc/seawall/policies --state /var/lib/seawall --listen 127.0.0.1:9187")]
+    Run(Run),
+    /// Check policy files and print every error with its place
+    ///
+    /// Needs neither Docker nor state, so that it can stand in a pre-commit hook or in CI.
+    #[command(after_help = "Examples:\n  \
+        seawall validate                           the whole --policies directory\n  \
+        seawall validate policies/n8n-data.yaml    one file\n  \
+        git show HEAD:policies/n8n-data.yaml | seawall validate -\n\n\
+        Exit codes: 0 all valid, 1 at least one error")]
+    Validate(Validate),
+    /// Show what the operator would do now, and why, without doing it
+    ///
+    /// Reads --policies as they are on disk, so that an edit can be looked at before it is committed. Lists every
+    /// snapshot that retention would remove, and for every other one the reason why it stays.
+    #[command(after_help = "Examples:\n  \
+        seawall plan\n  \
+        seawall plan n8n-data --policies ./policies\n\n\
+        Exit codes: 0 nothing to do, 1 error or an invalid policy file, 2 something to do")]
+    Plan(Plan),
+    /// List policies, snapshots, runs, volumes, repositories or events
+    #[command(after_help = "Examples:\n  \
+        seawall get policies\n  \
+        seawall get snapshots --policy n8n-data -o json | jq -r '.[0].id'\n  \
+        seawall get volumes")]
+    Get(Get),
+    /// Show one object in full
+    #[command(after_help = "Example:\n  seawall describe policy n8n-data")]
+    Describe(Describe),
+    /// Back up a policy's sources now and wait for the result
+    ///
+    /// Asks the running operator; where none runs, does it itself. The schedule is not changed by it.
+    #[command(after_help = "Examples:\n  \
+        seawall backup n8n-data\n  \
+        seawall backup all-data --source prosaasil_n8n_data\n\n\
+        Exit codes: 0 success, 3 partial, 4 no usable snapshot, 1 it could not be asked for")]
+    Backup(Backup),
+    /// The keys of repositories: without them, no snapshot can be read
+    Key(Key),
+    /// The hash-chained record of who did what
+    Audit(Audit),
+    /// Print the JSON Schema of a document kind
+    #[command(after_help = "Example:\n  seawall schema backuppolicy > backuppolicy.v1.schema.json")]
+    Schema {
+        /// The kind
+        #[arg(value_enum)]
+        kind: SchemaKind,
+    },
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  seawall completions bash > /etc/bash_completion.d/seawall")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `run`.
+#[derive(Debug, clap::Args)]
+pub struct Run {
+    /// Where the read-only HTTP endpoints listen: /metrics, /healthz, /readyz, /api/v1
+    #[arg(long, value_name = "ADDRESS", env = "SEAWALL_LISTEN", hide_env_values = true, default_value_t = DEFAULT_LISTEN)]
+    pub listen: SocketAddr,
+    /// Most runs at once
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SEAWALL_MAX_RUNS",
+        hide_env_values = true,
+        default_value_t = DEFAULT_MAX_RUNS,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    pub max_runs: u16,
+    /// Seconds after which the policies are read again even if no change was noticed
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "SEAWALL_RESCAN",
+        hide_env_values = true,
+        default_value_t = DEFAULT_RESCAN,
+        value_parser = clap::value_parser!(u64).range(1..=3600)
+    )]
+    pub rescan: u64,
+}
+
+/// `validate`.
+#[derive(Debug, clap::Args)]
+pub struct Validate {
+    /// Files or directories, or `-` for standard input [default: the --policies directory]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How the errors are printed
+    #[command(flatten)]
+    pub format: Output,
+}
+
+/// `plan`.
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// Only this policy
+    #[arg(value_name = "POLICY")]
+    pub name: Option<String>,
+    /// How the plan is printed
+    #[command(flatten)]
+    pub format: Output,
+}
+
+/// `get`.
+#[derive(Debug, clap::Args)]
+pub struct Get {
+    /// What to list
+    #[command(subcommand)]
+    pub what: GetWhat,
+}
+
+/// What `get` lists.
+#[derive(Debug, Subcommand)]
+pub enum GetWhat {
+    /// Policies in force, and whether their sources are safe
+    #[command(visible_alias = "policy")]
+    Policies(Output),
+    /// This host's own snapshots, newest first
+    #[command(visible_alias = "snapshot")]
+    Snapshots {
+        /// Only of this policy
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+        /// Only of this source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// Only in this repository
+        #[arg(long, value_name = "NAME")]
+        repository: Option<String>,
+        /// How the list is printed
+        #[command(flatten)]
+        format: Output,
+    },
+    /// Runs that ended, newest first, after those under way
+    #[command(visible_alias = "run")]
+    Runs {
+        /// Only of this policy
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+        /// Only of this source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// How the list is printed
+        #[command(flatten)]
+        format: Output,
+    },
+    /// Every volume of this host: protected, exempt with the reason, or unprotected
+    #[command(visible_alias = "volume")]
+    Volumes(Output),
+    /// Where snapshots live, and whether it can be used
+    #[command(visible_alias = "repository")]
+    Repositories(Output),
+    /// What people should know, newest first
+    #[command(visible_alias = "event")]
+    Events(Output),
+}
+
+/// `describe`.
+#[derive(Debug, clap::Args)]
+pub struct Describe {
+    /// What to show
+    #[command(subcommand)]
+    pub what: DescribeWhat,
+}
+
+/// What `describe` shows.
+#[derive(Debug, Subcommand)]
+pub enum DescribeWhat {
+    /// One policy: conditions, sources, retention, last runs, events, errors in its file
+    Policy {
+        /// Its name
+        name: String,
+        /// How it is printed
+        #[command(flatten)]
+        format: Output,
+    },
+}
+
+/// `backup`.
+#[derive(Debug, clap::Args)]
+pub struct Backup {
+    /// The policy
+    pub name: String,
+    /// Only this source of it [default: all of them]
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Return as soon as the operator has accepted the request
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `key`.
+#[derive(Debug, clap::Args)]
+pub struct Key {
+    /// What to do
+    #[command(subcommand)]
+    pub what: KeyWhat,
+}
+
+/// What `key` does.
+#[derive(Debug, Subcommand)]
+pub enum KeyWhat {
+    /// Print a repository's key, to be kept away from this host
+    ///
+    /// The only command that prints a secret. It also notes that a copy was taken, which ends the warning about it.
+    #[command(after_help = "Examples:\n  \
+        seawall key export --output /mnt/usb/seawall.key\n  \
+        ssh host seawall key export --yes | pass insert --multiline seawall/host")]
+    Export {
+        /// The repository
+        #[arg(default_value = "default")]
+        repository: String,
+        /// Write to a new file of mode 0600 instead of standard output
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Print it on a terminal without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Say for every repository whether its key was made by Seawall and has been exported
+    Status(Output),
+}
+
+/// `audit`.
+#[derive(Debug, clap::Args)]
+pub struct Audit {
+    /// What to do
+    #[command(subcommand)]
+    pub what: AuditWhat,
+}
+
+/// What `audit` does.
+#[derive(Debug, Subcommand)]
+pub enum AuditWhat {
+    /// Check that no record was changed, removed or put in between
+    Verify,
+    /// Print every record as one JSON object a line, oldest first
+    #[command(after_help = "Example:\n  seawall audit export > audit-$(hostname)-$(date +%F).jsonl")]
+    Export,
+}
+
+/// The document kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// `kind: BackupPolicy`
+    #[value(name = "backuppolicy")]
+    BackupPolicy,
+    /// `kind: Repository`
+    Repository,
+}
+
+/// Loopback: what is served has no secret in it, but it is nobody else's business.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9187));
+/// One reads while another writes; more gain little on one disk.
+const DEFAULT_MAX_RUNS: u16 = 2;
+/// Seconds.
+const DEFAULT_RESCAN: u64 = 30;
+
+impl Args {
+    /// What every command needs to know about this host, with the defaults of this machine filled in.
+    #[must_use]
+    pub fn options(&self) -> Options {
+        let (listen, max_runs, rescan) = match &self.command {
+            Command::Run(run) => (run.listen, run.max_runs, run.rescan),
+            _ => (DEFAULT_LISTEN, DEFAULT_MAX_RUNS, DEFAULT_RESCAN),
+        };
+        Options {
+            policies: self.global.policies.clone(),
+            state: self.global.state.clone(),
+            docker_host: self.global.docker_host.clone().filter(|url| !url.is_empty()),
+            host: self.global.host.clone().filter(|name| !name.is_empty()).unwrap_or_else(host_name),
+            listen,
+            max_runs: usize::from(max_runs),
+            rescan: Duration::from_secs(rescan),
+        }
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

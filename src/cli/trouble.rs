@@ -1,0 +1,86 @@
+//! Errors as the person sees them: what, because of what, and what to do.
+
+use super::output::Lines;
+use super::style::{Style, Tone};
+use std::fmt;
+
+/// An error that knows what to do about it.
+#[derive(Debug)]
+pub struct Advice {
+    what: String,
+    help: String,
+}
+
+impl Advice {
+    /// `what` is a sentence without a full stop; `help` begins with a verb.
+    pub fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { what: what.into(), help: help.into() }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Advice {}
+
+/// There is no such thing; names the nearest one, or the command that lists them.
+#[must_use]
+pub fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>, list: &str) -> Advice {
+    let what = format!("there is no {kind} `{name}`");
+    match nearest(name, known) {
+        Some(near) => Advice::new(what, format!("did you mean `{near}`?")),
+        None => Advice::new(what, format!("see `{list}`")),
+    }
+}
+
+/// The known name that is most like the given one, if one is like it at all.
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// The error with its causes, and what to do where that is known.
+#[must_use]
+pub fn render(error: &anyhow::Error, style: Style) -> String {
+    let mut text = String::new();
+    text.line(format!("{} {error}", style.paint(Tone::Bad, "error:")));
+    for cause in error.chain().skip(1) {
+        text.line(format!("  caused by: {cause}"));
+    }
+    if let Some(advice) = error.chain().find_map(|cause| cause.downcast_ref::<Advice>()) {
+        text.line(format!("{} {}", style.paint(Tone::Good, "help:"), advice.help));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn names_the_nearest_and_only_a_near_one() {
+        let known = ["n8n-data", "whatsapp-auth"];
+        assert_eq!(nearest("n8n-dta", known), Some("n8n-data"));
+        assert_eq!(nearest("postgres", known), None);
+        assert_eq!(unknown("policy", "x", [], "seawall get policies").help, "see `seawall get policies`");
+    }
+
+    #[test]
+    fn prints_causes_and_the_advice_of_the_innermost() {
+        let error = anyhow::Error::from(Advice::new("no key", "make one")).context("cannot open").context("cannot run");
+        assert_eq!(
+            render(&error, Style::PLAIN),
+            "error: cannot run\n  caused by: cannot open\n  caused by: no key\nhelp: make one\n"
+        );
+        let plain = Err::<(), _>(std::io::Error::other("full")).context("cannot write").unwrap_err();
+        assert_eq!(render(&plain, Style::PLAIN), "error: cannot write\n  caused by: full\n");
+    }
+}
