@@ -1,1 +1,5 @@
 //! Protocols and formats of others: the Docker engine, restic repositories.
+
+pub mod key;
+pub mod repository;
+pub mod volume_walk;

@@ -1,1 +1,113 @@
 //! Carrying out what a plan says. Returns outcomes; writes no status, has no choices left.
+
+mod backup;
+mod forget;
+mod manifest;
+mod prune;
+
+use crate::adapters::repository::{Reason, Registry, RepositoryError};
+use crate::clock::Clock;
+use crate::controller::ports::{Execute, RunControl, Work};
+use crate::reconcile::{Action, Operation, Outcome, RunResult, SourceKey};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Carries out actions on the repositories of a registry.
+#[derive(Clone)]
+pub struct Executor {
+    registry: Arc<Registry>,
+    host: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl Executor {
+    /// An executor that writes snapshots under the name `host`.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, host: String, clock: Arc<dyn Clock>) -> Self {
+        Self { registry, host, clock }
+    }
+}
+
+impl Execute for Executor {
+    fn execute(&self, work: Work, control: RunControl) -> BoxFuture<'static, Vec<Outcome>> {
+        let this = self.clone();
+        Box::pin(async move {
+            match work.action.clone() {
+                Action::Backup(action) => backup::run(&this, &work, &action, &control).await,
+                Action::Forget(action) => vec![forget::run(&this, &work, action, &control).await],
+                Action::Prune(action) => vec![prune::run(&this, &work, action, &control).await],
+            }
+        })
+    }
+}
+
+/// Runs blocking work off the async threads. A panic is a failure like any other.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RepositoryError> + Send + 'static,
+) -> Result<T, RepositoryError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a run ended unexpectedly");
+        Err(RepositoryError::because(Reason::Internal, "The run ended unexpectedly; the log has more", &error))
+    })
+}
+
+/// An outcome that says nothing yet: a failure, until it is filled in.
+fn blank(control: &RunControl, operation: Operation, source: Option<SourceKey>, repository: &str) -> Outcome {
+    Outcome {
+        run: control.run.clone(),
+        operation,
+        source,
+        repository: repository.to_owned(),
+        slot: None,
+        cause: String::new(),
+        started: control.started,
+        finished: control.started,
+        result: RunResult::Failure,
+        message: String::new(),
+        snapshot: None,
+        forgotten: Vec::new(),
+        freed_bytes: 0,
+        problems: Vec::new(),
+        problem_count: 0,
+    }
+}
+
+/// Fills in how a run ended that did not do its work.
+fn ended_badly(mut outcome: Outcome, error: &RepositoryError, finished: Timestamp) -> Outcome {
+    outcome.result = if error.kind() == Reason::Interrupted { RunResult::Interrupted } else { RunResult::Failure };
+    outcome.message = error.told();
+    outcome.finished = finished;
+    outcome
+}
+
+/// That a plan speaks of a repository which is not in force.
+fn unknown_repository(name: &str) -> RepositoryError {
+    RepositoryError::new(Reason::NotFound, format!("The repository {name} is not defined; add its document"))
+}
+
+/// A size as people write it.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut scale = 1_u64;
+    while unit + 1 < UNITS.len() && bytes / scale >= 1024 {
+        unit += 1;
+        scale *= 1024;
+    }
+    let tenths = u128::from(bytes) * 10 / u128::from(scale);
+    if unit == 0 { format!("{bytes} B") } else { format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+}

@@ -1,1 +1,3 @@
 //! Looking at the world: Docker and repositories. Publishes views; decides nothing.
+
+pub mod repositories;

@@ -1,0 +1,139 @@
+//! Making one snapshot.
+
+use super::error::{Reason, RepositoryError};
+use super::files::LocalFiles;
+use super::lock::Lock;
+use super::report::{BackupReport, Control, SnapshotMeta, VolumeTree};
+use super::source::Source;
+use super::{RepositoryAdapter, interrupted, lock, snapshots};
+use crate::adapters::volume_walk::{Exclude, Notes, Walk};
+use crate::reconcile::{SnapshotRecord, SourceKey};
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{BackupOptions, FileType, Id, ParentOptions};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+impl RepositoryAdapter {
+    /// Takes a tree as a snapshot. Files that did not change since the newest snapshot of the same source and host
+    /// are not read again. There is a snapshot when, and only when, this returns one: a run that is cancelled, whose
+    /// source breaks off or whose disk fills up leaves none.
+    ///
+    /// # Errors
+    /// See [`Reason`]; `SourceLost` and `Interrupted` among them. Trouble with single files is no error, it is in
+    /// the report and makes the snapshot partial.
+    pub fn backup(
+        &self,
+        tree: &VolumeTree,
+        meta: &SnapshotMeta,
+        control: &Control,
+    ) -> Result<BackupReport, RepositoryError> {
+        let exclude = Exclude::new(&tree.exclude).map_err(|e| {
+            RepositoryError::because(Reason::Refused, "An exclude pattern is not a glob; correct it", &e)
+        })?;
+        let walk = Walk::open(&tree.root, exclude, control.cancel.clone()).map_err(|e| {
+            let message =
+                format!("The source's directory {} cannot be read; no snapshot was made", tree.root.display());
+            RepositoryError::because(Reason::SourceLost, message, &e)
+        })?;
+        if walk.is_empty() {
+            return Ok(BackupReport { empty: true, ..BackupReport::default() });
+        }
+        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
+        let _lock = Lock::take(&self.files, &self.sealer, false)?;
+        let (root, notes) = (walk.root().clone(), walk.notes());
+        let failures = self.files.failures();
+        let archived = self.archive(walk, tree, meta, control);
+        root.look_again();
+        let mut snapshot = self.verdict(archived, &notes, failures, control, tree)?;
+
+        let (problems, problem_count) = notes.problems();
+        snapshots::finish(&mut snapshot, problem_count == 0);
+        let record = self.publish(&snapshot)?;
+        Ok(BackupReport {
+            empty: false,
+            files: record.files,
+            bytes: record.bytes,
+            added_bytes: record.added_bytes,
+            read_bytes: notes.contents().1,
+            snapshot: Some(record),
+            problems,
+            problem_count,
+        })
+    }
+
+    /// Reads and stores everything but the snapshot itself.
+    fn archive(
+        &self,
+        walk: Walk,
+        tree: &VolumeTree,
+        meta: &SnapshotMeta,
+        control: &Control,
+    ) -> Result<SnapshotFile, RepositoryError> {
+        let repository = self.resident()?;
+        let manifest = serde_json::to_vec_pretty(&meta.manifest)
+            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
+        let parent = self.parent(&meta.source, &meta.host)?;
+        let parents = ParentOptions::default().force(parent.is_none()).parents(parent.into_iter().collect::<Vec<_>>());
+        let options = BackupOptions::default().parent_opts(parents).no_scan(true);
+        let source = Source::new(&tree.name, manifest, walk, control);
+        let paths = [PathBuf::from("/").join(&tree.name)];
+        self.guarded("store files", || repository.archive(&options, &source, snapshots::begin(meta), &paths))
+    }
+
+    /// Whether what the archiver returned may become a snapshot. It swallows much, so everything is asked again.
+    fn verdict(
+        &self,
+        archived: Result<SnapshotFile, RepositoryError>,
+        notes: &Notes,
+        failures: u64,
+        control: &Control,
+        tree: &VolumeTree,
+    ) -> Result<SnapshotFile, RepositoryError> {
+        if control.cancel.is_cancelled() {
+            return Err(interrupted());
+        }
+        if let Some(why) = notes.lost() {
+            let message = format!(
+                "The source {} at {} broke off while it was read ({why}); no snapshot was made",
+                tree.name,
+                tree.root.display()
+            );
+            return Err(RepositoryError::new(Reason::SourceLost, message));
+        }
+        // The archiver may report the consequence of a failed write instead of its cause, or nothing.
+        if self.files.failures() != failures
+            && let Some((path, error)) = self.files.last_failure()
+        {
+            return Err(RepositoryError::io("write", &path, &error));
+        }
+        if self.files.failures() != failures {
+            return Err(RepositoryError::new(
+                Reason::Unavailable,
+                format!("Something could not be written to {}; no snapshot was made", self.location.display()),
+            ));
+        }
+        archived
+    }
+
+    /// The snapshot to compare with: the newest of the source and host.
+    fn parent(&self, source: &SourceKey, host: &str) -> Result<Option<String>, RepositoryError> {
+        let known = self.refresh_known()?;
+        let own = known.values().filter(|record| record.source.as_ref() == Some(source) && record.host == host);
+        Ok(own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.clone()))
+    }
+
+    /// Writes the snapshot, durable on return: the moment from which it exists.
+    fn publish(&self, snapshot: &SnapshotFile) -> Result<SnapshotRecord, RepositoryError> {
+        let files: &LocalFiles = &self.files;
+        let failed =
+            |e: std::io::Error| RepositoryError::io("write the snapshot", &self.location.join("snapshots"), &e);
+        let json = serde_json::to_vec(snapshot).map_err(|e| failed(e.into()))?;
+        let sealed = self.sealer.seal(&json).map_err(failed)?;
+        let name = hex::encode(Sha256::digest(&sealed));
+        let id: Id = name.parse().map_err(|_| failed(std::io::Error::other("a hash that is no id")))?;
+        files.put(&files.path(FileType::Snapshot, &id), &[sealed.into()]).map_err(failed)?;
+        let record = snapshots::record(name, snapshot);
+        lock(&self.known).insert(id, record.clone());
+        Ok(record)
+    }
+}

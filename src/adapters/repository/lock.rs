@@ -1,0 +1,203 @@
+//! restic's lock files, so that restic and other Seawalls see what is going on, and so that theirs are respected.
+//!
+//! Rules: restic's design document, section "Locks". A lock is a sealed JSON file in `locks/`. One that forbids
+//! others is exclusive. It is refreshed while held; one that is 30 minutes old is nobody's. Seawall adds a field of
+//! its own that tells a process from a later one with the same number; restic ignores it.
+
+use super::error::{Reason, RepositoryError};
+use super::files::{LOCKS, LocalFiles, optional};
+use super::process::{Identity, effective_ids};
+use super::seal::Sealer;
+use crate::clock::{Clock, SystemClock};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often a held lock is refreshed: restic's own interval.
+const REFRESH: Duration = Duration::from_mins(5);
+/// The age from which a lock is nobody's: restic's own limit.
+const STALE: SignedDuration = SignedDuration::from_mins(30);
+
+/// One lock file. Field names are restic's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct LockFile {
+    time: Timestamp,
+    exclusive: bool,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    pid: u32,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seawall: Option<Identity>,
+}
+
+impl LockFile {
+    fn own(exclusive: bool) -> Self {
+        let (uid, gid) = effective_ids();
+        Self {
+            time: SystemClock.now(),
+            exclusive,
+            hostname: super::process::hostname(),
+            username: "seawall".to_owned(),
+            pid: std::process::id(),
+            uid,
+            gid,
+            seawall: Identity::own(),
+        }
+    }
+
+    /// Whether whoever wrote it is certainly gone.
+    fn is_stale(&self, now: Timestamp) -> bool {
+        if now.duration_since(self.time) > STALE {
+            return true;
+        }
+        if self.hostname != super::process::hostname() {
+            return false;
+        }
+        match &self.seawall {
+            Some(identity) => identity.is_gone(self.pid),
+            None => super::process::is_gone(self.pid),
+        }
+    }
+
+    fn holder(&self) -> String {
+        let kind = if self.exclusive { "exclusively " } else { "" };
+        format!("{kind}by {}@{}, process {}, since {}", self.username, self.hostname, self.pid, self.time)
+    }
+}
+
+/// A lock that is held: refreshed until dropped, then removed.
+#[derive(Debug)]
+pub(super) struct Lock {
+    files: Arc<LocalFiles>,
+    current: Arc<Mutex<PathBuf>>,
+    stop: Option<Sender<()>>,
+    refresher: Option<JoinHandle<()>>,
+}
+
+impl Lock {
+    /// Takes a lock: shared with other readers and writers, or exclusive.
+    ///
+    /// # Errors
+    /// `Locked`, saying by whom; or the lock cannot be written.
+    pub(super) fn take(files: &Arc<LocalFiles>, sealer: &Sealer, exclusive: bool) -> Result<Self, RepositoryError> {
+        refuse_conflict(files, sealer, exclusive, None)?;
+        let path = write(files, sealer, exclusive)
+            .map_err(|e| RepositoryError::io("write a lock", &files.root().join(LOCKS), &e))?;
+        let current = Arc::new(Mutex::new(path.clone()));
+        let (stop, stopped) = channel();
+        let mut lock =
+            Self { files: Arc::clone(files), current: Arc::clone(&current), stop: Some(stop), refresher: None };
+        // Who wrote at the same time sees this lock, or is seen here.
+        refuse_conflict(files, sealer, exclusive, Some(&path))?;
+        let (files, sealer) = (Arc::clone(files), sealer.clone());
+        lock.refresher = std::thread::Builder::new()
+            .name("repository-lock".to_owned())
+            .spawn(move || {
+                while stopped.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
+                    if let Err(error) = refresh(&files, &sealer, exclusive, &current) {
+                        tracing::warn!(repository = %files.root().display(), %error, "could not refresh the lock");
+                    }
+                }
+            })
+            .map_err(|e| RepositoryError::io("start to refresh a lock", lock.files.root(), &e))?
+            .into();
+        Ok(lock)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(refresher) = self.refresher.take()
+            && refresher.join().is_err()
+        {
+            tracing::error!("the thread that refreshes a lock panicked");
+        }
+        let path = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = optional(fs::remove_file(&*path)) {
+            tracing::warn!(lock = %path.display(), %error, "a lock stays behind; it is stale in 30 minutes");
+        }
+    }
+}
+
+fn write(files: &LocalFiles, sealer: &Sealer, exclusive: bool) -> io::Result<PathBuf> {
+    let json = serde_json::to_vec(&LockFile::own(exclusive)).map_err(io::Error::other)?;
+    let content = sealer.seal(&json)?;
+    let path = files.root().join(LOCKS).join(hex::encode(Sha256::digest(&content)));
+    files.put(&path, &[content.into()])?;
+    Ok(path)
+}
+
+/// A fresh lock first, then the old one away: at no time is there none.
+fn refresh(files: &LocalFiles, sealer: &Sealer, exclusive: bool, current: &Mutex<PathBuf>) -> io::Result<()> {
+    let fresh = write(files, sealer, exclusive)?;
+    let old = std::mem::replace(&mut *current.lock().unwrap_or_else(PoisonError::into_inner), fresh);
+    optional(fs::remove_file(old)).map(|_| ())
+}
+
+/// Fails when there is another's lock that does not go together with the wanted one. Removes stale ones.
+fn refuse_conflict(
+    files: &LocalFiles,
+    sealer: &Sealer,
+    exclusive: bool,
+    own: Option<&Path>,
+) -> Result<(), RepositoryError> {
+    let directory = files.root().join(LOCKS);
+    let failed = |e: io::Error| RepositoryError::io("read the locks", &directory, &e);
+    let Some(entries) = optional(fs::read_dir(&directory)).map_err(failed)? else {
+        return fs::create_dir(&directory).map_err(failed);
+    };
+    let now = SystemClock.now();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let named = path.file_name().and_then(super::files::id_of).is_some();
+        if own == Some(path.as_path()) || !named {
+            continue;
+        }
+        let Some(content) = optional(fs::read(&path)).map_err(failed)? else { continue };
+        let lock = sealer.open(&content).and_then(|json| serde_json::from_slice::<LockFile>(&json).ok());
+        let stale = match &lock {
+            Some(lock) => lock.is_stale(now),
+            None => is_old(&path, now),
+        };
+        if stale {
+            tracing::info!(lock = %path.display(), holder = lock.map(|l| l.holder()), "removed a stale lock");
+            optional(fs::remove_file(&path)).map_err(failed)?;
+            continue;
+        }
+        if exclusive || lock.as_ref().is_none_or(|lock| lock.exclusive) {
+            let holder = lock.map_or_else(|| "by someone who left an unreadable lock".to_owned(), |l| l.holder());
+            return Err(RepositoryError::new(
+                Reason::Locked,
+                format!(
+                    "The repository at {} is locked {holder}. Wait for it to end; should it be gone, `restic unlock` \
+                     removes what it left",
+                    files.root().display()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_old(path: &Path, now: Timestamp) -> bool {
+    fs::metadata(path)
+        .and_then(|meta| meta.modified())
+        .ok()
+        .and_then(|modified| Timestamp::try_from(modified).ok())
+        .is_some_and(|modified| now.duration_since(modified) > STALE)
+}

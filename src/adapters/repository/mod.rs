@@ -1,0 +1,284 @@
+//! Repositories in restic's format, on a local disk. The only place that knows the library which speaks it.
+//!
+//! The library is `rustic_core`, wrapped: what it cannot be trusted with is done here. Snapshots are written by
+//! [`backup`] alone and only when the run is good; files are read by our own walker; lock files are ours; a panic in
+//! it is an error like any other.
+
+mod backup;
+mod error;
+mod files;
+mod gate;
+mod lock;
+mod maintain;
+mod process;
+mod registry;
+mod report;
+mod seal;
+mod snapshots;
+mod source;
+
+pub use error::{Reason, RepositoryError};
+pub use registry::Registry;
+pub use report::{BackupReport, Control, LISTED_PROBLEMS, PruneReport, SnapshotMeta, VolumeTree};
+
+use crate::adapters::key::Secret;
+use crate::reconcile::SnapshotRecord;
+use bytes::Bytes;
+use files::{LocalFiles, optional};
+use gate::{Gate, NoPass};
+use rustic_core::repofile::{MasterKey, SnapshotFile};
+use rustic_core::{
+    ConfigOptions, Credentials, FileType, Id, IndexedIdsStatus, KeyOptions, OpenStatus, Repository, RepositoryBackends,
+    RepositoryOptions, RusticResult,
+};
+use seal::Sealer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Size of a pack file. Fixed and small, because memory on restore is a multiple of it.
+const PACK_SIZE: u32 = 16 * 1024 * 1024;
+/// Size of a pack file of directory trees.
+const TREE_PACK_SIZE: u32 = 4 * 1024 * 1024;
+
+/// One open repository. Blocking; may be used by many threads at once.
+pub struct RepositoryAdapter {
+    name: String,
+    location: PathBuf,
+    files: Arc<LocalFiles>,
+    master: MasterKey,
+    sealer: Sealer,
+    /// The config file as it was when opened, sealed.
+    stored_config: Vec<u8>,
+    open: Repository<OpenStatus>,
+    resident: Mutex<Option<Resident>>,
+    known: Mutex<BTreeMap<Id, SnapshotRecord>>,
+    gate: Gate,
+}
+
+/// The index in memory, with the index files that it was read from.
+struct Resident {
+    repository: Arc<Repository<IndexedIdsStatus>>,
+    read_from: BTreeSet<Id>,
+}
+
+impl std::fmt::Debug for RepositoryAdapter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RepositoryAdapter")
+            .field("name", &self.name)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RepositoryAdapter {
+    /// Whether there is a repository. `false`: there is nothing, or what an unfinished first start left, so that one
+    /// can be made.
+    ///
+    /// # Errors
+    /// The directory holds something else, or cannot be read.
+    pub fn exists(location: &Path) -> Result<bool, RepositoryError> {
+        let failed = |e: io::Error| RepositoryError::io("look for a repository", location, &e);
+        let Some(meta) = optional(fs::metadata(location)).map_err(failed)? else { return Ok(false) };
+        let other = |what: &str| {
+            let place = location.display();
+            let message =
+                format!("{place} is not a repository: {what}. Name a directory that is empty or does not exist yet");
+            RepositoryError::new(Reason::NotARepository, message)
+        };
+        if !meta.is_dir() {
+            return Err(other("it is not a directory"));
+        }
+        if optional(fs::metadata(location.join("config"))).map_err(failed)?.is_some() {
+            return Ok(true);
+        }
+        for entry in fs::read_dir(location).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let blank = match name.to_str() {
+                Some("keys" | "lost+found") => true,
+                Some("snapshots" | "index" | files::LOCKS) => is_bare(&entry.path(), false).map_err(failed)?,
+                Some("data") => is_bare(&entry.path(), true).map_err(failed)?,
+                Some(name) => name.starts_with("config-tmp-"),
+                None => false,
+            };
+            if !blank {
+                return Err(other(&format!("it holds {} and no config file", name.to_string_lossy())));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Opens the repository at `location`; makes it first where there is none yet.
+    ///
+    /// # Errors
+    /// See [`Reason`].
+    pub fn open_or_init(name: &str, location: &Path, password: &Secret) -> Result<Self, RepositoryError> {
+        let exists = Self::exists(location)?;
+        let plain = Arc::new(LocalFiles::new(location));
+        let credentials = Credentials::password(password.reveal());
+        let doing = if exists { "open" } else { "make the repository" };
+        let opened = guarded(doing, location, || {
+            let repository = library(&plain)?;
+            if exists {
+                repository.open(&credentials)
+            } else {
+                let sizes = ConfigOptions::default()
+                    .set_datapack_growfactor(0_u32)
+                    .set_treepack_growfactor(0_u32)
+                    .set_extra_verify(true);
+                repository.init(&credentials, &KeyOptions::default().hostname(process::hostname()), &sizes)
+            }
+        })?;
+        let master = opened.key();
+        let sealer = Sealer::new(&master)
+            .ok_or_else(|| RepositoryError::new(Reason::Damaged, "The repository's master key has a wrong length"))?;
+        let stored_config = fs::read(location.join("config"))
+            .map_err(|e| RepositoryError::io("read the config file", &location.join("config"), &e))?;
+        let config = fixed_sizes(&opened, &sealer, location)?;
+        let files = Arc::new(plain.with(config, CancellationToken::new()));
+        let open = guarded("open", location, || library(&files)?.open(&Credentials::Masterkey(master.clone())))?;
+        Ok(Self {
+            name: name.to_owned(),
+            location: location.to_owned(),
+            files,
+            master,
+            sealer,
+            stored_config,
+            open,
+            resident: Mutex::default(),
+            known: Mutex::default(),
+            gate: Gate::default(),
+        })
+    }
+
+    /// The repository's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the repository on disk is still the one that was opened.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        fs::read(self.location.join("config")).is_ok_and(|config| config == self.stored_config)
+    }
+
+    /// Every snapshot, whoever made it. Reads only those that were not there the last time.
+    ///
+    /// # Errors
+    /// See [`Reason`].
+    pub fn snapshots(&self) -> Result<Vec<SnapshotRecord>, RepositoryError> {
+        let known = self.refresh_known()?;
+        Ok(known.values().cloned().collect())
+    }
+
+    fn refresh_known(&self) -> Result<MutexGuard<'_, BTreeMap<Id, SnapshotRecord>>, RepositoryError> {
+        let mut known = lock(&self.known);
+        let ids = self.files.ids(FileType::Snapshot);
+        let ids = ids.map_err(|e| RepositoryError::io("list the snapshots", &self.location, &e))?;
+        let ids: BTreeSet<Id> = ids.into_iter().map(|(id, _)| id).collect();
+        known.retain(|id, _| ids.contains(id));
+        for id in ids {
+            if known.contains_key(&id) {
+                continue;
+            }
+            let read = self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&id.into()));
+            match read {
+                Ok(snapshot) => {
+                    known.insert(id, snapshots::record(id.to_hex().to_string(), &snapshot));
+                }
+                // Forgotten by someone between the listing and now.
+                Err(error) if error.kind() == Reason::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(known)
+    }
+
+    /// The repository with an index that knows everything that is in it now.
+    fn resident(&self) -> Result<Arc<Repository<IndexedIdsStatus>>, RepositoryError> {
+        let mut resident = lock(&self.resident);
+        let ids = self.files.ids(FileType::Index);
+        let ids = ids.map_err(|e| RepositoryError::io("list the index", &self.location, &e))?;
+        let ids: BTreeSet<Id> = ids.into_iter().map(|(id, _)| id).collect();
+        if let Some(resident) = resident.as_ref().filter(|resident| resident.read_from == ids) {
+            return Ok(Arc::clone(&resident.repository));
+        }
+        // The old index goes before the new one comes: two at once would double the memory.
+        *resident = None;
+        let repository = Arc::new(self.guarded("read the index", || {
+            library(&self.files)?.open(&Credentials::Masterkey(self.master.clone()))?.to_indexed_ids()
+        })?);
+        *resident = Some(Resident { repository: Arc::clone(&repository), read_from: ids });
+        Ok(repository)
+    }
+
+    fn guarded<T>(&self, doing: &str, work: impl FnOnce() -> RusticResult<T>) -> Result<T, RepositoryError> {
+        guarded(doing, &self.location, work)
+    }
+
+    fn no_pass(&self, why: NoPass) -> RepositoryError {
+        match why {
+            NoPass::Cancelled => interrupted(),
+            NoPass::Busy => RepositoryError::new(
+                Reason::Locked,
+                format!("The repository {} is in use by a backup of this process; it will be tried again", self.name),
+            ),
+        }
+    }
+}
+
+fn interrupted() -> RepositoryError {
+    RepositoryError::new(Reason::Interrupted, "The run was ended from outside before it was done; no snapshot was made")
+}
+
+/// The library's repository over these files.
+fn library(files: &Arc<LocalFiles>) -> RusticResult<Repository<()>> {
+    let options = RepositoryOptions::default().no_cache(true);
+    Repository::new(&options, &RepositoryBackends::new(Arc::clone(files) as _, None))
+}
+
+/// Runs the library: its errors become ours, and so do its panics.
+fn guarded<T>(doing: &str, location: &Path, work: impl FnOnce() -> RusticResult<T>) -> Result<T, RepositoryError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(RepositoryError::library(doing, location, &error)),
+        Err(panic) => Err(RepositoryError::panicked(doing, location, panic.as_ref())),
+    }
+}
+
+/// The config with our pack sizes, sealed. Only in memory: a repository that another program made stays as it is,
+/// and memory is bounded all the same.
+fn fixed_sizes(opened: &Repository<OpenStatus>, sealer: &Sealer, location: &Path) -> Result<Bytes, RepositoryError> {
+    let mut config = opened.config().clone();
+    config.datapack_size = Some(PACK_SIZE);
+    config.datapack_size_limit = Some(PACK_SIZE);
+    config.datapack_growfactor = Some(0);
+    config.treepack_size = Some(TREE_PACK_SIZE);
+    config.treepack_size_limit = Some(TREE_PACK_SIZE);
+    config.treepack_growfactor = Some(0);
+    config.extra_verify = Some(true);
+    let content = serde_json::to_vec(&config).map_err(io::Error::other).and_then(|json| sealer.seal(&json));
+    content.map(Bytes::from).map_err(|e| RepositoryError::io("prepare the config", location, &e))
+}
+
+/// Whether a directory holds no file; with `deep`, its directories may be there but have to be empty.
+fn is_bare(directory: &Path, deep: bool) -> io::Result<bool> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let fine = deep && entry.file_type()?.is_dir() && is_bare(&entry.path(), false)?;
+        if !fine {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,203 @@
+//! From a `Repository` document to an open repository, kept open.
+
+use super::{Reason, RepositoryAdapter, RepositoryError};
+use crate::adapters::key::{self, Secret};
+use crate::policy::{Repository, RepositoryLocation, SecretRef};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Opens repositories once and keeps them open, so that key derivation and index are paid once.
+///
+/// Blocking; every call may take as long as the repository's disk does. A repository that hangs delays only
+/// callers that want the same one.
+#[derive(Debug)]
+pub struct Registry {
+    state: PathBuf,
+    slots: Mutex<BTreeMap<String, Arc<Mutex<Option<Opened>>>>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    digest: String,
+    adapter: Arc<RepositoryAdapter>,
+}
+
+impl Registry {
+    /// A registry over the state directory, where keys that Seawall makes live, and the default repository.
+    #[must_use]
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        Self { state: state.into(), slots: Mutex::default() }
+    }
+
+    /// Where the repository's files are.
+    #[must_use]
+    pub fn location(&self, repository: &Repository) -> PathBuf {
+        match &repository.location {
+            RepositoryLocation::Local { path: Some(path) } => path.clone(),
+            RepositoryLocation::Local { path: None } => self.state.join("repository"),
+        }
+    }
+
+    /// Where the key of a repository is whose document names none.
+    #[must_use]
+    pub fn key_path(&self, name: &str) -> PathBuf {
+        self.state.join("keys").join(format!("{name}.key"))
+    }
+
+    /// The key of a repository, for `seawall key export`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn key(&self, repository: &Repository) -> Result<Secret, RepositoryError> {
+        let from = repository.password_from.clone().unwrap_or_else(|| SecretRef::File(self.key_path(&repository.name)));
+        key::read(&from).map_err(|e| unreadable(&repository.name, &e))
+    }
+
+    /// The repository, opened; made first where its directory is absent or empty.
+    ///
+    /// # Errors
+    /// See [`Reason`].
+    pub fn open(&self, repository: &Repository) -> Result<Arc<RepositoryAdapter>, RepositoryError> {
+        self.get(repository, true)?.ok_or_else(|| {
+            RepositoryError::new(Reason::NotFound, format!("There is no repository {}", repository.name))
+        })
+    }
+
+    /// The repository, opened; `None` where it has not been made yet. Writes nothing.
+    ///
+    /// # Errors
+    /// See [`Reason`].
+    pub fn open_existing(&self, repository: &Repository) -> Result<Option<Arc<RepositoryAdapter>>, RepositoryError> {
+        self.get(repository, false)
+    }
+
+    /// Opens the repository and works with it. It is opened anew the next time when the work met trouble that an
+    /// open repository may not survive.
+    ///
+    /// # Errors
+    /// Those of opening, and those of the work.
+    pub fn with<T>(
+        &self,
+        repository: &Repository,
+        work: impl FnOnce(&RepositoryAdapter) -> Result<T, RepositoryError>,
+    ) -> Result<T, RepositoryError> {
+        let adapter = self.open(repository)?;
+        work(&adapter).inspect_err(|error| self.after(repository, error))
+    }
+
+    /// To be told of trouble with a repository: closes it where opening anew may help.
+    pub fn after(&self, repository: &Repository, error: &RepositoryError) {
+        let harmless =
+            matches!(error.kind(), Reason::Locked | Reason::Interrupted | Reason::SourceLost | Reason::Refused);
+        if !harmless {
+            *lock(&self.slot(&repository.name)) = None;
+        }
+    }
+
+    fn slot(&self, name: &str) -> Arc<Mutex<Option<Opened>>> {
+        Arc::clone(lock(&self.slots).entry(name.to_owned()).or_default())
+    }
+
+    fn get(&self, repository: &Repository, create: bool) -> Result<Option<Arc<RepositoryAdapter>>, RepositoryError> {
+        let slot = self.slot(&repository.name);
+        let mut slot = lock(&slot);
+        if let Some(opened) = slot.as_ref() {
+            if opened.digest == repository.digest && opened.adapter.is_current() {
+                return Ok(Some(Arc::clone(&opened.adapter)));
+            }
+            *slot = None;
+        }
+        let location = self.location(repository);
+        let exists = RepositoryAdapter::exists(&location)?;
+        if !exists {
+            self.refuse_to_replace(&repository.name, &location)?;
+            if !create {
+                return Ok(None);
+            }
+        }
+        let password = self.password(repository, &location, exists)?;
+        let adapter = Arc::new(RepositoryAdapter::open_or_init(&repository.name, &location, &password)?);
+        self.remember(&repository.name, &location)?;
+        *slot = Some(Opened { digest: repository.digest.clone(), adapter: Arc::clone(&adapter) });
+        Ok(Some(adapter))
+    }
+
+    fn password(&self, repository: &Repository, location: &Path, exists: bool) -> Result<Secret, RepositoryError> {
+        if let Some(from) = &repository.password_from {
+            return key::read(from).map_err(|e| unreadable(&repository.name, &e));
+        }
+        let path = self.key_path(&repository.name);
+        let there = path.try_exists().map_err(|e| RepositoryError::io("look for the key", &path, &e))?;
+        if there {
+            return key::read_file(&path).map_err(|e| unreadable(&repository.name, &e));
+        }
+        if exists {
+            return Err(RepositoryError::new(
+                Reason::KeyLost,
+                format!(
+                    "THE KEY IS LOST: the repository {} exists at {}, but its key file {} is gone, and nothing in the \
+                     repository can be read without it. Put the exported key (`seawall key export`) back into that \
+                     file. If no copy exists, the snapshots cannot be recovered: move the repository's directory \
+                     away, and Seawall starts a new one",
+                    repository.name,
+                    location.display(),
+                    path.display(),
+                ),
+            ));
+        }
+        tracing::warn!(
+            repository = %repository.name, key = %path.display(),
+            "made a new key; without it the backups cannot be read: keep a copy elsewhere (`seawall key export`)"
+        );
+        key::generate(&path).map_err(|e| unreadable(&repository.name, &e))
+    }
+
+    /// The file that remembers where a repository has been, so that an unmounted disk is not taken for a new one.
+    fn marker(&self, name: &str) -> PathBuf {
+        self.state.join("keys").join(format!("{name}.location"))
+    }
+
+    fn refuse_to_replace(&self, name: &str, location: &Path) -> Result<(), RepositoryError> {
+        let marker = self.marker(name);
+        match fs::read(&marker) {
+            Ok(known) if known == location.as_os_str().as_encoded_bytes() => Err(RepositoryError::new(
+                Reason::NotFound,
+                format!(
+                    "The repository {name} was at {} and is not there any more: mount its disk. Should it be gone for \
+                     good, remove {} and Seawall starts a new one",
+                    location.display(),
+                    marker.display(),
+                ),
+            )),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(RepositoryError::io("read where the repository was", &marker, &error)),
+        }
+    }
+
+    fn remember(&self, name: &str, location: &Path) -> Result<(), RepositoryError> {
+        let marker = self.marker(name);
+        let wanted = location.as_os_str().as_encoded_bytes();
+        if fs::read(&marker).is_ok_and(|known| known == wanted) {
+            return Ok(());
+        }
+        let failed = |e: io::Error| RepositoryError::io("remember where the repository is", &marker, &e);
+        fs::create_dir_all(self.state.join("keys")).map_err(failed)?;
+        fs::write(&marker, wanted).map_err(failed)
+    }
+}
+
+fn unreadable(name: &str, error: &key::KeyError) -> RepositoryError {
+    RepositoryError::because(
+        Reason::KeyUnreadable,
+        format!("The key of the repository {name} cannot be had; see passwordFrom of its document"),
+        error,
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

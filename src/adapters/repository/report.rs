@@ -1,0 +1,80 @@
+//! What goes in and out of a repository, free of the library's types.
+
+use crate::controller::ports::Progress;
+use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Most problems that a report lists; all are counted.
+pub const LISTED_PROBLEMS: usize = 1000;
+
+/// The files to be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeTree {
+    /// The directory whose content is taken, and whose own metadata becomes that of `/NAME` in the snapshot.
+    pub root: PathBuf,
+    /// The name of that directory in the snapshot: the volume's.
+    pub name: String,
+    /// Globs of what is left out, as in [`crate::policy::VolumeSource::exclude`].
+    pub exclude: Vec<String>,
+}
+
+/// What is known of a snapshot before its files are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnapshotMeta {
+    /// The source.
+    pub source: SourceKey,
+    /// The slot that it answers.
+    pub slot: Timestamp,
+    /// The run that makes it.
+    pub run: RunId,
+    /// The name under which this host writes snapshots.
+    pub host: String,
+    /// When reading begins: the recovery point.
+    pub time: Timestamp,
+    /// What travels along as `/.seawall.json`.
+    pub manifest: serde_json::Value,
+}
+
+/// How a long operation is ended early and how far it is.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Once cancelled, the operation returns within seconds.
+    pub cancel: CancellationToken,
+    /// Advanced while files are read.
+    pub progress: Arc<Progress>,
+}
+
+/// What came of a backup that did not fail.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BackupReport {
+    /// The snapshot; `None` when the source was empty.
+    pub snapshot: Option<SnapshotRecord>,
+    /// Whether there was nothing in the source, after excludes.
+    pub empty: bool,
+    /// Entries in the snapshot that are not directories.
+    pub files: u64,
+    /// Bytes of those files.
+    pub bytes: u64,
+    /// Bytes that the snapshot added to the repository.
+    pub added_bytes: u64,
+    /// Bytes of contents that were read from the source; none for files that did not change.
+    pub read_bytes: u64,
+    /// What could not be taken as it was, the first [`LISTED_PROBLEMS`].
+    pub problems: Vec<FileProblem>,
+    /// How much in all.
+    pub problem_count: u64,
+}
+
+/// What a prune did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PruneReport {
+    /// Bytes of files that were removed: those that an earlier prune had marked long enough ago.
+    pub freed_bytes: u64,
+    /// Bytes that are marked now, for a later prune to remove.
+    pub marked_bytes: u64,
+    /// Bytes of still used data that were written anew, out of files that were mostly unused.
+    pub repacked_bytes: u64,
+}

@@ -1,0 +1,64 @@
+//! restic's sealing of one file: AES-256-CTR and Poly1305-AES under the repository's master key.
+//!
+//! Format: restic's design document, section "Keys, Encryption and MAC": a random 16-byte nonce, the ciphertext, a
+//! 16-byte tag. The library seals everything else; lock files and the final write of a snapshot are sealed here.
+
+use aes256ctr_poly1305aes::aead::Aead;
+use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
+use rustic_core::repofile::MasterKey;
+use std::io;
+
+/// Seals and opens with a master key.
+#[derive(Clone)]
+pub(super) struct Sealer(Key);
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Sealer {
+    /// A sealer, unless the key has parts of a wrong length.
+    pub(super) fn new(master: &MasterKey) -> Option<Self> {
+        let bytes = [&master.encrypt[..], &master.mac.k[..], &master.mac.r[..]].concat();
+        <[u8; 64]>::try_from(bytes).ok().map(|bytes| Self(bytes.into()))
+    }
+
+    pub(super) fn seal(&self, plain: &[u8]) -> io::Result<Vec<u8>> {
+        let mut nonce = [0_u8; 16];
+        getrandom::fill(&mut nonce).map_err(|e| io::Error::other(e.to_string()))?;
+        let sealed = Aes256CtrPoly1305Aes::new(&self.0)
+            .encrypt(Nonce::from_slice(&nonce), plain)
+            .map_err(|_| io::Error::other("sealing failed"))?;
+        let whole = [&nonce[..], &sealed[..]].concat();
+        // As the library does with everything that it writes: what cannot be read back must not be stored.
+        if self.open(&whole).as_deref() == Some(plain) { Ok(whole) } else { Err(io::Error::other("sealing failed")) }
+    }
+
+    /// The content; `None` when it was not sealed with this key, or is damaged.
+    pub(super) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, rest) = sealed.split_at_checked(16)?;
+        Aes256CtrPoly1305Aes::new(&self.0).decrypt(Nonce::from_slice(nonce), rest).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_and_what_was_touched_does_not() {
+        let key = Sealer::new(&MasterKey::new()).unwrap();
+        let sealed = key.seal(b"{\"a\":1}").unwrap();
+        assert_eq!(key.open(&sealed).unwrap(), b"{\"a\":1}");
+        for at in [0, 16, sealed.len() - 1] {
+            let mut touched = sealed.clone();
+            touched[at] ^= 1;
+            assert!(key.open(&touched).is_none());
+        }
+        assert!(key.open(b"short").is_none());
+        assert!(Sealer::new(&MasterKey::new()).unwrap().open(&sealed).is_none());
+        assert_eq!(format!("{key:?}"), "***");
+    }
+}

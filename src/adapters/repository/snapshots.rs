@@ -1,0 +1,65 @@
+//! Between the library's snapshots and ours: which are Seawall's own is in their tags.
+
+use super::report::SnapshotMeta;
+use crate::reconcile::{RunId, SnapshotRecord, SourceKey};
+use jiff::tz::TimeZone;
+use rustic_core::repofile::SnapshotFile;
+
+/// Marks a snapshot as Seawall's own.
+const OWN: &str = "seawall";
+const COMPLETE: &str = "complete";
+const PARTIAL: &str = "partial";
+
+/// A snapshot to be filled by the archiver.
+pub(super) fn begin(meta: &SnapshotMeta) -> SnapshotFile {
+    let mut snapshot = SnapshotFile {
+        time: meta.time.to_zoned(TimeZone::UTC),
+        program_version: concat!("seawall ", env!("CARGO_PKG_VERSION")).to_owned(),
+        hostname: meta.host.clone(),
+        username: "seawall".to_owned(),
+        ..SnapshotFile::default()
+    };
+    for tag in [
+        OWN.to_owned(),
+        format!("policy={}", meta.source.policy),
+        format!("source={}", meta.source.source),
+        format!("slot={}", meta.slot),
+        format!("run={}", meta.run),
+    ] {
+        snapshot.tags.add(tag);
+    }
+    snapshot
+}
+
+/// Says whether everything was taken.
+pub(super) fn finish(snapshot: &mut SnapshotFile, complete: bool) {
+    snapshot.tags.add(if complete { COMPLETE } else { PARTIAL }.to_owned());
+    if let Some(summary) = &mut snapshot.summary {
+        // The manifest is not one of the source's files.
+        summary.total_files_processed = summary.total_files_processed.saturating_sub(1);
+    }
+}
+
+/// What a snapshot says of itself. One without all of Seawall's tags has no source, and so is never touched.
+pub(super) fn record(id: String, snapshot: &SnapshotFile) -> SnapshotRecord {
+    let tag = |prefix: &str| snapshot.tags.iter().find_map(|tag| tag.strip_prefix(prefix)).map(str::to_owned);
+    let (complete, partial) = (snapshot.tags.contains(COMPLETE), snapshot.tags.contains(PARTIAL));
+    let own = snapshot.tags.contains(OWN) && complete != partial;
+    let source = match (tag("policy="), tag("source=")) {
+        (Some(policy), Some(source)) if own => Some(SourceKey { policy, source }),
+        _ => None,
+    };
+    let summary = snapshot.summary.as_ref();
+    SnapshotRecord {
+        id,
+        time: snapshot.time.timestamp(),
+        host: snapshot.hostname.clone(),
+        source,
+        slot: tag("slot=").and_then(|slot| slot.parse().ok()),
+        run: tag("run=").map(RunId),
+        complete,
+        files: summary.map_or(0, |s| s.total_files_processed),
+        bytes: summary.map_or(0, |s| s.total_bytes_processed),
+        added_bytes: summary.map_or(0, |s| s.data_added_packed),
+    }
+}

@@ -1,0 +1,208 @@
+//! A walked volume as the library's archiver wants it.
+
+use super::report::Control;
+use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener, Walk};
+use base64::Engine;
+use rustic_core::repofile::{Metadata, Node, NodeType};
+use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
+use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The manifest's name in a snapshot.
+const MANIFEST: &str = ".seawall.json";
+
+/// The manifest and a volume, once.
+pub(super) struct Source {
+    parts: Mutex<Option<Parts>>,
+}
+
+/// Iterates over the manifest and then the volume.
+pub(super) struct Parts {
+    name: PathBuf,
+    manifest: Option<(Metadata, Vec<u8>)>,
+    walk: Walk,
+    notes: Arc<Notes>,
+    control: Control,
+}
+
+/// Something with contents.
+pub(super) enum Open {
+    Manifest(Vec<u8>),
+    File(Opener, Control),
+}
+
+impl Source {
+    pub(super) fn new(name: &str, manifest: Vec<u8>, walk: Walk, control: &Control) -> Self {
+        let notes = walk.notes();
+        let metadata = manifest_metadata(&manifest, walk.root().meta());
+        let parts = Parts {
+            name: PathBuf::from(name),
+            manifest: Some((metadata, manifest)),
+            walk,
+            notes,
+            control: control.clone(),
+        };
+        Self { parts: Mutex::new(Some(parts)) }
+    }
+}
+
+impl ReadSource for Source {
+    type Open = Open;
+    type Iter = std::iter::Flatten<std::option::IntoIter<Parts>>;
+
+    fn size(&self) -> RusticResult<Option<u64>> {
+        Ok(None)
+    }
+
+    fn entries(&self) -> Self::Iter {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).take().into_iter().flatten()
+    }
+}
+
+impl Iterator for Parts {
+    type Item = RusticResult<ReadSourceEntry<Open>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some((metadata, bytes)) = self.manifest.take() {
+            let node = Node::new_node(OsStr::new(MANIFEST), NodeType::File, metadata);
+            return Some(Ok(ReadSourceEntry { path: MANIFEST.into(), node, open: Some(Open::Manifest(bytes)) }));
+        }
+        loop {
+            let entry = self.walk.next()?;
+            let path = self.name.join(&entry.path);
+            let at = entry.path.clone();
+            match self.node(entry, &path) {
+                Ok(entry) => return Some(Ok(entry)),
+                Err(problem) => self.notes.problem(&at, problem),
+            }
+        }
+    }
+}
+
+impl Parts {
+    fn node(&self, entry: Entry, path: &Path) -> Result<ReadSourceEntry<Open>, String> {
+        let metadata = metadata(&entry.meta)?;
+        let mut open = None;
+        let kind = match entry.kind {
+            Kind::Directory => NodeType::Dir,
+            Kind::File(opener) => {
+                open = Some(Open::File(opener, self.control.clone()));
+                NodeType::File
+            }
+            Kind::Symlink(target) => NodeType::from_link(&target),
+            Kind::Fifo => NodeType::Fifo,
+            Kind::Socket => NodeType::Socket,
+            Kind::Block => NodeType::Dev { device: entry.meta.stands_for },
+            Kind::Character => NodeType::Chardev { device: entry.meta.stands_for },
+        };
+        if !matches!(kind, NodeType::Dir) {
+            self.control.progress.add_files(1);
+        }
+        let node = Node::new_node(path.file_name().unwrap_or_default(), kind, metadata);
+        Ok(ReadSourceEntry { path: path.to_owned(), node, open })
+    }
+}
+
+impl ReadSourceOpen for Open {
+    type Reader = Box<dyn Read + Send>;
+
+    fn open(self) -> RusticResult<Self::Reader> {
+        match self {
+            Self::Manifest(bytes) => Ok(Box::new(Cursor::new(bytes))),
+            Self::File(opener, control) => match opener.open() {
+                Ok(reader) => Ok(Box::new(Counting { reader, control })),
+                Err(error) => Err(RusticError::with_source(ErrorKind::InputOutput, "could not open", error)),
+            },
+        }
+    }
+}
+
+/// Tells how far the run is.
+struct Counting<R> {
+    reader: R,
+    control: Control,
+}
+
+impl<R: Read> Read for Counting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let length = self.reader.read(buffer)?;
+        self.control.progress.add_bytes(length as u64);
+        Ok(length)
+    }
+}
+
+fn metadata(meta: &Meta) -> Result<Metadata, String> {
+    let mtime = timestamp(meta.mtime)?;
+    let is_file = meta.mode & S_IFMT == S_IFREG;
+    let several = meta.links > 1 && meta.mode & S_IFMT != S_IFDIR;
+    let mut metadata = Metadata {
+        mode: Some(go_mode(meta.mode)),
+        mtime: Some(mtime),
+        // As restic does by default: a time that every reader changes would make every tree look changed.
+        atime: Some(mtime),
+        ctime: Some(timestamp(meta.ctime)?),
+        uid: Some(meta.uid),
+        gid: Some(meta.gid),
+        inode: meta.inode,
+        // Only needed to tell hard links apart, and not the same after every restart.
+        device_id: if several { meta.device } else { 0 },
+        size: if is_file { meta.size } else { 0 },
+        links: meta.links,
+        ..Metadata::default()
+    };
+    if !meta.xattrs.is_empty() {
+        // The library does not export the type of one attribute; its JSON form is public.
+        let attributes = meta.xattrs.iter().map(|(name, value)| {
+            serde_json::json!({"name": name, "value": base64::engine::general_purpose::STANDARD.encode(value)})
+        });
+        metadata.extended_attributes = serde_json::from_value(attributes.collect()).map_err(|e| e.to_string())?;
+    }
+    Ok(metadata)
+}
+
+/// The manifest's own metadata: equal as long as its content is, and different as soon as it is not.
+fn manifest_metadata(manifest: &[u8], root: &Meta) -> Metadata {
+    let digest = Sha256::digest(manifest);
+    let mark = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    Metadata {
+        mode: Some(0o600),
+        mtime: timestamp(root.mtime).ok(),
+        atime: timestamp(root.mtime).ok(),
+        // Nobody restores it, and it is what tells the archiver that the content is another.
+        ctime: timestamp((i64::from(mark), 0)).ok(),
+        uid: Some(0),
+        gid: Some(0),
+        size: manifest.len() as u64,
+        links: 1,
+        ..Metadata::default()
+    }
+}
+
+fn timestamp((seconds, nanoseconds): (i64, u32)) -> Result<jiff::Timestamp, String> {
+    let at = jiff::Timestamp::from_second(seconds)
+        .and_then(|at| at.checked_add(jiff::SignedDuration::from_nanos(i64::from(nanoseconds))));
+    at.map_err(|_| format!("its time stamp, {seconds} s from 1970, cannot be written down"))
+}
+
+// inode(7)
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+const S_IFREG: u32 = 0o100_000;
+
+/// A Unix mode as Go's `os.FileMode`, which is what restic stores.
+fn go_mode(mode: u32) -> u32 {
+    let kind = match mode & S_IFMT {
+        S_IFDIR => 1 << 31,
+        0o120_000 => 1 << 27,
+        0o060_000 => 1 << 26,
+        0o020_000 => (1 << 26) | (1 << 21),
+        0o010_000 => 1 << 25,
+        0o140_000 => 1 << 24,
+        _ => 0,
+    };
+    let bit = |unix: u32, go: u32| if mode & unix == 0 { 0 } else { 1 << go };
+    kind | bit(0o4000, 23) | bit(0o2000, 22) | bit(0o1000, 20) | (mode & 0o777)
+}

@@ -1,0 +1,68 @@
+//! What is left out.
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::path::Path;
+
+/// Compiled exclude globs, relative to the volume's root.
+#[derive(Debug, Clone)]
+pub struct Exclude(GlobSet);
+
+impl Exclude {
+    /// Compiles globs. One without a `/` matches at any depth; a match leaves out all that is below it, too.
+    ///
+    /// # Errors
+    /// The glob that is not one, and why.
+    pub fn new(globs: &[String]) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for glob in globs {
+            set.add(compile(glob)?);
+        }
+        Ok(Self(set.build()?))
+    }
+
+    /// Whether the entry at this path is left out.
+    #[must_use]
+    pub fn matches(&self, path: &Path) -> bool {
+        !self.0.is_empty() && self.0.is_match(path)
+    }
+}
+
+fn compile(glob: &str) -> Result<Glob, globset::Error> {
+    let trimmed = glob.trim_end_matches('/');
+    let anchored = match trimmed.strip_prefix('/') {
+        Some(rest) => rest.to_owned(),
+        None if trimmed.contains('/') => trimmed.to_owned(),
+        None => format!("**/{trimmed}"),
+    };
+    GlobBuilder::new(&anchored).literal_separator(true).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn excluded(globs: &[&str], path: &str) -> bool {
+        let globs: Vec<String> = globs.iter().map(ToString::to_string).collect();
+        Exclude::new(&globs).unwrap().matches(Path::new(path))
+    }
+
+    #[test]
+    fn depth_follows_the_slash() {
+        assert!(excluded(&["*.log"], "a/b/c.log"));
+        assert!(excluded(&["*.log"], "c.log"));
+        assert!(!excluded(&["a/*.log"], "a/b/c.log"));
+        assert!(excluded(&["a/*.log"], "a/c.log"));
+        assert!(!excluded(&["a/*.log"], "x/a/c.log"));
+        assert!(excluded(&["/top"], "top"));
+        assert!(!excluded(&["/top"], "a/top"));
+        assert!(excluded(&["cache/"], "a/cache"));
+        assert!(excluded(&["cache/**"], "cache/x/y"));
+        assert!(!excluded(&["cache/**"], "cache"));
+        assert!(!excluded(&[], "anything"));
+    }
+
+    #[test]
+    fn a_bad_glob_is_named() {
+        assert!(Exclude::new(&["a[".to_owned()]).unwrap_err().to_string().contains("a["));
+    }
+}

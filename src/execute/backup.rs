@@ -1,0 +1,141 @@
+//! Backing up one source into the repositories of its policy, one after the other.
+
+use super::{Executor, blank, blocking, ended_badly, manifest, size, unknown_repository};
+use crate::adapters::repository::{BackupReport, Control, Reason, RepositoryError, SnapshotMeta, VolumeTree};
+use crate::controller::ports::{RunControl, Work};
+use crate::policy::{Repository, Source};
+use crate::reconcile::{BackupAction, Operation, Outcome, Readable, RunId, RunResult};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One outcome per repository, in the action's order.
+pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction, control: &RunControl) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(action.repositories.len());
+    for (nth, repository) in action.repositories.iter().enumerate() {
+        let started = if nth == 0 { control.started } else { executor.clock.now() };
+        let mut outcome = blank(control, Operation::Backup, Some(action.source.clone()), repository);
+        if nth > 0 {
+            outcome.run = RunId(format!("{}-{}", control.run, nth + 1));
+        }
+        outcome.started = started;
+        outcome.slot = Some(action.slot);
+        action.cause.as_str().clone_into(&mut outcome.cause);
+        let job = job(executor, work, action, &outcome);
+        let ended = match job {
+            Ok(job) => attempt(executor, job, control).await,
+            Err(error) => Err(error),
+        };
+        let finished = executor.clock.now();
+        outcomes.push(match ended {
+            Ok(report) => ended_well(outcome, report, finished),
+            Err(error) => ended_badly(outcome, &error, finished),
+        });
+    }
+    outcomes
+}
+
+/// Everything that one attempt needs, looked up.
+struct Job {
+    repository: Arc<Repository>,
+    tree: VolumeTree,
+    meta: SnapshotMeta,
+    timeout: Duration,
+}
+
+fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcome) -> Result<Job, RepositoryError> {
+    let key = &action.source;
+    let refused = |message: String| RepositoryError::new(Reason::Refused, message);
+    let repository = work.desired.repositories.get(&outcome.repository).cloned();
+    let repository = repository.ok_or_else(|| unknown_repository(&outcome.repository))?;
+    let policy = work.desired.policies.get(&key.policy);
+    let policy = policy.ok_or_else(|| refused(format!("The policy {} is not in force any more", key.policy)))?;
+    let spec = policy.backup();
+    let spec = spec.ok_or_else(|| refused(format!("The policy {} is an exemption by now", key.policy)))?;
+    let volume = work.docker.volumes.get(&key.source);
+    let volume = volume.ok_or_else(|| refused(format!("Docker has no volume {}", key.source)))?;
+    let root = match &volume.readable {
+        Readable::At(path) => path.clone(),
+        Readable::No { reason, message } => return Err(refused(format!("{message} ({reason})"))),
+    };
+    let Source::Volume(source) = &policy.source;
+    Ok(Job {
+        repository,
+        tree: VolumeTree { root, name: key.source.clone(), exclude: source.exclude.clone() },
+        meta: SnapshotMeta {
+            source: key.clone(),
+            slot: action.slot,
+            run: outcome.run.clone(),
+            host: executor.host.clone(),
+            time: outcome.started,
+            manifest: manifest::of(policy, volume, &work.docker),
+        },
+        timeout: spec.timeout,
+    })
+}
+
+/// One attempt, within the policy's time.
+async fn attempt(executor: &Executor, job: Job, control: &RunControl) -> Result<BackupReport, RepositoryError> {
+    let cancel = control.cancel.child_token();
+    let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress) };
+    let registry = Arc::clone(&executor.registry);
+    let (timeout, started) = (job.timeout, job.meta.time);
+    let running =
+        blocking(move || registry.with(&job.repository, |repository| repository.backup(&job.tree, &job.meta, &inner)));
+    tokio::pin!(running);
+    let (ended, mut overran) = tokio::select! {
+        ended = &mut running => (ended, false),
+        () = tokio::time::sleep(timeout) => {
+            cancel.cancel();
+            (running.await, true)
+        }
+    };
+    match ended {
+        Err(error) if error.kind() == Reason::Interrupted => {
+            overran |= has_passed(executor.clock.now(), started, timeout);
+            Err(if overran { too_long(timeout) } else { error })
+        }
+        ended => ended,
+    }
+}
+
+/// Whether the run's time was up, whoever noticed first.
+fn has_passed(now: Timestamp, started: Timestamp, timeout: Duration) -> bool {
+    Duration::try_from(now.duration_since(started)).is_ok_and(|elapsed| elapsed >= timeout)
+}
+
+fn too_long(timeout: Duration) -> RepositoryError {
+    RepositoryError::new(
+        Reason::Unavailable,
+        format!(
+            "The run took longer than its timeout of {} s and was ended; no snapshot was made. Raise the policy's \
+             timeout, or exclude what need not be kept; what was stored already is not read again",
+            timeout.as_secs()
+        ),
+    )
+}
+
+fn ended_well(mut outcome: Outcome, report: BackupReport, finished: Timestamp) -> Outcome {
+    outcome.finished = finished;
+    outcome.result = match (report.empty, report.problem_count) {
+        (true, _) => RunResult::Empty,
+        (false, 0) => RunResult::Success,
+        (false, _) => RunResult::Partial,
+    };
+    outcome.message = match outcome.result {
+        RunResult::Empty => "The volume holds nothing; no snapshot was made".to_owned(),
+        RunResult::Partial => format!(
+            "{} files, {}, added {}; {} could not be taken as they were, the first: {}",
+            report.files,
+            size(report.bytes),
+            size(report.added_bytes),
+            report.problem_count,
+            report.problems.first().map(|p| format!("{} ({})", p.path, p.problem)).unwrap_or_default(),
+        ),
+        _ => format!("{} files, {}, added {}", report.files, size(report.bytes), size(report.added_bytes)),
+    };
+    outcome.snapshot = report.snapshot;
+    outcome.problems = report.problems;
+    outcome.problem_count = report.problem_count;
+    outcome
+}

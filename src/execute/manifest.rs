@@ -1,0 +1,41 @@
+//! What travels with a snapshot, so that a volume can be rebuilt on a host that knows nothing of it.
+
+use crate::policy::Policy;
+use crate::reconcile::{Container, DockerState, Volume};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The manifest. Equal for an unchanged world, so that an unchanged volume adds nothing to the repository.
+pub(super) fn of(policy: &Policy, volume: &Volume, docker: &DockerState) -> Value {
+    let containers: Vec<Value> =
+        volume.used_by.iter().filter_map(|name| docker.containers.get(name)).map(|c| container(c, volume)).collect();
+    json!({
+        "apiVersion": "seawall.dev/v1",
+        "kind": "Manifest",
+        "volume": {
+            "name": volume.name,
+            "driver": volume.driver,
+            "options": volume.options,
+            "labels": volume.labels,
+            "anonymous": volume.anonymous,
+        },
+        "containers": containers,
+        "policy": { "name": policy.name, "text": &*policy.text },
+        "dockerVersion": docker.version,
+    })
+}
+
+fn container(container: &Container, volume: &Volume) -> Value {
+    let orchestration: BTreeMap<&String, &String> = container
+        .labels
+        .iter()
+        .filter(|(key, _)| key.starts_with("com.docker.compose.") || key.starts_with("com.docker.stack."))
+        .collect();
+    json!({
+        "name": container.name,
+        "image": container.image,
+        "imageId": container.image_id,
+        "writes": container.volumes.get(&volume.name).copied().unwrap_or(false),
+        "compose": orchestration,
+    })
+}

@@ -1,0 +1,240 @@
+//! What is in the repositories: listed on start, on request, when documents change, and every few minutes.
+
+use crate::adapters::repository::{Registry, RepositoryAdapter, RepositoryError};
+use crate::clock::Clock;
+use crate::controller::ports::Loaded;
+use crate::policy::{Desired, Repository};
+use crate::reconcile::{RepositoryHealth, RepositoryState, SnapshotRecord, SourceKey};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Every repository in force, by name.
+pub type Repositories = BTreeMap<String, RepositoryState>;
+
+/// Asks the observer to look again.
+#[derive(Debug, Clone)]
+pub struct RepositoriesHandle(mpsc::UnboundedSender<String>);
+
+impl RepositoriesHandle {
+    /// Asks for a new listing of one repository; the result arrives in the published view.
+    pub fn refresh(&self, name: &str) {
+        if self.0.send(name.to_owned()).is_err() {
+            tracing::debug!(repository = name, "not listed again: the observer has ended");
+        }
+    }
+}
+
+/// Starts to look, until `cancel`. A repository that does not answer delays no other.
+///
+/// Repositories that a policy uses are made where they do not exist, so that trouble shows before the first run.
+pub fn start(
+    registry: Arc<Registry>,
+    loaded: watch::Receiver<Arc<Loaded>>,
+    host: String,
+    clock: Arc<dyn Clock>,
+    cancel: CancellationToken,
+    relist: Duration,
+) -> (RepositoriesHandle, watch::Receiver<Arc<Repositories>>) {
+    let (ask, asked) = mpsc::unbounded_channel();
+    let (publish, view) = watch::channel(Arc::new(Repositories::new()));
+    let (done, results) = mpsc::unbounded_channel();
+    let observer = Observer { registry, host, clock, publish, done, looking: BTreeSet::new(), again: BTreeSet::new() };
+    tokio::spawn(observer.run(loaded, asked, results, cancel, relist));
+    (RepositoriesHandle(ask), view)
+}
+
+/// Looks once, one repository after the other. With `create` false nothing is written: a repository that does not
+/// exist yet is healthy, empty, and its location says that it will be created. Blocking.
+#[must_use]
+pub fn observe_once(registry: &Registry, desired: &Desired, host: &str, now: Timestamp, create: bool) -> Repositories {
+    desired
+        .repositories
+        .iter()
+        .map(|(name, repository)| {
+            let create = create && is_used(desired, name);
+            (name.clone(), look(registry, repository, host, now, create, None))
+        })
+        .collect()
+}
+
+struct Observer {
+    registry: Arc<Registry>,
+    host: String,
+    clock: Arc<dyn Clock>,
+    publish: watch::Sender<Arc<Repositories>>,
+    done: mpsc::UnboundedSender<(String, RepositoryState)>,
+    looking: BTreeSet<String>,
+    again: BTreeSet<String>,
+}
+
+impl Observer {
+    async fn run(
+        mut self,
+        mut loaded: watch::Receiver<Arc<Loaded>>,
+        mut asked: mpsc::UnboundedReceiver<String>,
+        mut results: mpsc::UnboundedReceiver<(String, RepositoryState)>,
+        cancel: CancellationToken,
+        relist: Duration,
+    ) {
+        let mut tick = tokio::time::interval(relist);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut documents_end = false;
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                _ = tick.tick() => self.look_at_all(&loaded),
+                change = loaded.changed(), if !documents_end => match change {
+                    Ok(()) => self.look_at_changed(&loaded),
+                    Err(_) => documents_end = true,
+                },
+                Some(name) = asked.recv() => self.look_at(&loaded, &name),
+                Some((name, state)) = results.recv() => self.arrived(&loaded, &name, state),
+            }
+        }
+    }
+
+    fn look_at_all(&mut self, loaded: &watch::Receiver<Arc<Loaded>>) {
+        let desired = Arc::clone(&loaded.borrow().desired);
+        for name in desired.repositories.keys() {
+            self.look_at(loaded, name);
+        }
+    }
+
+    fn look_at_changed(&mut self, loaded: &watch::Receiver<Arc<Loaded>>) {
+        let desired = Arc::clone(&loaded.borrow().desired);
+        self.publish.send_if_modified(|view| {
+            let gone = view.keys().any(|name| !desired.repositories.contains_key(name));
+            if gone {
+                Arc::make_mut(view).retain(|name, _| desired.repositories.contains_key(name));
+            }
+            gone
+        });
+        self.look_at_all(loaded);
+    }
+
+    /// Begins one listing; one that is under way is followed by another, because it may have begun too early.
+    fn look_at(&mut self, loaded: &watch::Receiver<Arc<Loaded>>, name: &str) {
+        let desired = Arc::clone(&loaded.borrow().desired);
+        let Some(repository) = desired.repositories.get(name).cloned() else { return };
+        if !self.looking.insert(name.to_owned()) {
+            self.again.insert(name.to_owned());
+            return;
+        }
+        let create = is_used(&desired, name);
+        let before = self.publish.borrow().get(name).cloned();
+        let (registry, host, clock, done) =
+            (Arc::clone(&self.registry), self.host.clone(), Arc::clone(&self.clock), self.done.clone());
+        tokio::task::spawn_blocking(move || {
+            let state = look(&registry, &repository, &host, clock.now(), create, before);
+            if done.send((repository.name.clone(), state)).is_err() {
+                tracing::debug!(repository = %repository.name, "listed after the observer ended");
+            }
+        });
+    }
+
+    fn arrived(&mut self, loaded: &watch::Receiver<Arc<Loaded>>, name: &str, state: RepositoryState) {
+        self.looking.remove(name);
+        if loaded.borrow().desired.repositories.contains_key(name) {
+            self.publish.send_if_modified(|view| {
+                let changed = view.get(name) != Some(&state);
+                if changed {
+                    Arc::make_mut(view).insert(name.to_owned(), state);
+                }
+                changed
+            });
+        }
+        if self.again.remove(name) {
+            self.look_at(loaded, name);
+        }
+    }
+}
+
+fn is_used(desired: &Desired, repository: &str) -> bool {
+    desired
+        .policies
+        .values()
+        .filter_map(|policy| policy.backup())
+        .any(|spec| spec.repositories.iter().any(|name| name == repository))
+}
+
+/// One look. Never fails: trouble is the state, with what was known `before` kept beside it.
+fn look(
+    registry: &Registry,
+    repository: &Repository,
+    host: &str,
+    now: Timestamp,
+    create: bool,
+    before: Option<RepositoryState>,
+) -> RepositoryState {
+    let location = registry.location(repository).display().to_string();
+    let generated_key = repository.password_from.is_none();
+    match list(registry, repository, create) {
+        Ok(Some(snapshots)) => {
+            let (own, foreign) = group(snapshots, host);
+            RepositoryState {
+                health: RepositoryHealth::Healthy,
+                listed_at: Some(now),
+                own,
+                foreign,
+                generated_key,
+                location,
+            }
+        }
+        Ok(None) => RepositoryState {
+            health: RepositoryHealth::Healthy,
+            listed_at: Some(now),
+            own: BTreeMap::new(),
+            foreign: 0,
+            generated_key,
+            location: format!("{location} (will be created)"),
+        },
+        Err(error) => {
+            tracing::warn!(repository = %repository.name, reason = error.reason(), "{}", error.told());
+            let health = RepositoryHealth::Unhealthy { reason: error.reason().to_owned(), message: error.told() };
+            match before {
+                Some(before) => RepositoryState { health, generated_key, location, ..before },
+                None => RepositoryState {
+                    health,
+                    listed_at: None,
+                    own: BTreeMap::new(),
+                    foreign: 0,
+                    generated_key,
+                    location,
+                },
+            }
+        }
+    }
+}
+
+fn list(
+    registry: &Registry,
+    repository: &Repository,
+    create: bool,
+) -> Result<Option<Vec<SnapshotRecord>>, RepositoryError> {
+    if create {
+        return registry.with(repository, RepositoryAdapter::snapshots).map(Some);
+    }
+    let Some(adapter) = registry.open_existing(repository)? else { return Ok(None) };
+    adapter.snapshots().map(Some).inspect_err(|error| registry.after(repository, error))
+}
+
+/// This host's own snapshots by source, oldest first, and the number of all others.
+fn group(snapshots: Vec<SnapshotRecord>, host: &str) -> (BTreeMap<SourceKey, Arc<Vec<SnapshotRecord>>>, u64) {
+    let mut own: BTreeMap<SourceKey, Vec<SnapshotRecord>> = BTreeMap::new();
+    let mut foreign = 0;
+    for snapshot in snapshots {
+        match &snapshot.source {
+            Some(source) if snapshot.host == host => own.entry(source.clone()).or_default().push(snapshot),
+            _ => foreign += 1,
+        }
+    }
+    let sorted = own.into_iter().map(|(source, mut list)| {
+        list.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        (source, Arc::new(list))
+    });
+    (sorted.collect(), foreign)
+}
