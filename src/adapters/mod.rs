@@ -1,5 +1,6 @@
 //! Protocols and formats of others: the Docker engine, restic repositories.
 
+pub mod docker;
 pub mod key;
 pub mod repository;
 pub mod volume_walk;

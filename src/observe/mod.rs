@@ -1,3 +1,4 @@
 //! Looking at the world: Docker and repositories. Publishes views; decides nothing.
 
+pub mod docker;
 pub mod repositories;

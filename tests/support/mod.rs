@@ -3,3 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests, which fail so")]
 
 pub mod engine;
+pub mod fake_engine;
+pub mod wait;
