@@ -9,7 +9,8 @@ use super::output::{Lines, emit, indent, one_line, render};
 use super::plan::retention_text;
 use super::style::{Style, Tone};
 use super::tables;
-use crate::app::Options;
+use super::trouble::Advice;
+use crate::app::{Look, Options};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::{Attempt, Outcome};
 use crate::status::model::{FileStatus, PolicyStatus, SourceStatus, StatusSnapshot};
@@ -30,9 +31,9 @@ pub struct Described<'a> {
     /// Its file, where that is not valid.
     pub file: Option<&'a FileStatus>,
     /// The newest runs, newest first.
-    pub runs: Vec<Outcome>,
+    pub runs: Vec<&'a Outcome>,
     /// Its events, newest first.
-    pub events: Vec<CountedEvent>,
+    pub events: Vec<&'a CountedEvent>,
 }
 
 /// Shows one object.
@@ -44,20 +45,25 @@ pub fn run(options: &Options, args: &Describe, style: Style, now: Timestamp) -> 
     let runs = Runs { policy: Some(name.clone()), source: None, limit: RUNS };
     let look = data::look(options, &Wanted { runs: Some(runs), events: true, snapshots: false })?;
     let read = |path: &Path| std::fs::read_to_string(path).ok();
-    let policy = look.status.policies.get(name);
-    let file = invalid_file(&look.status, name, read);
-    if policy.is_none() && file.is_none() {
-        known_policy(&look.status, name)?;
-    }
-    let mut events = look.events;
-    let about_file = file.map(|file| format!("file/{}", file.file.display()));
-    events.retain(|counted| {
-        counted.event.object == format!("policy/{name}") || Some(&counted.event.object) == about_file.as_ref()
-    });
-    let described = Described { policy, file, runs: look.runs, events };
+    let described = gather(name, &look, read)?;
     let text = render(format.output, &described, || text(name, &described, &look.status, style, now, read))?;
     emit(&text)?;
     Ok(Exit::Ok)
+}
+
+/// What a look holds about the policy; `read` opens the policy files.
+///
+/// # Errors
+/// There is no such policy, and no invalid file that could hold it.
+pub fn gather<'a>(name: &str, look: &'a Look, read: impl Fn(&Path) -> Option<String>) -> Result<Described<'a>, Advice> {
+    let policy = look.status.policies.get(name);
+    let file = invalid_file(&look.status, name, read);
+    if file.is_none() {
+        known_policy(&look.status, name)?;
+    }
+    let objects = [Some(format!("policy/{name}")), file.map(|file| format!("file/{}", file.file.display()))];
+    let events = look.events.iter().filter(|counted| objects.iter().flatten().any(|it| *it == counted.event.object));
+    Ok(Described { policy, file, runs: look.runs.iter().collect(), events: events.collect() })
 }
 
 /// The invalid file that holds the policy: the one it is in force from, or one that is named after it or speaks of it.

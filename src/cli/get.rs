@@ -59,7 +59,9 @@ pub fn run(options: &Options, get: &Get, style: Style, now: Timestamp) -> anyhow
                         && source.as_deref().is_none_or(|name| key.is_some_and(|key| key.source == name))
                 })
                 .collect();
-            render(format.output, &look.runs, || tables::runs(&running, &look.runs, style, now))?
+            render(format.output, &look.runs, || {
+                tables::runs(&running, &look.runs.iter().collect::<Vec<_>>(), style, now)
+            })?
         }
         GetWhat::Volumes(Output { output }) => {
             let status = see(Wanted::default())?.status;
@@ -73,7 +75,7 @@ pub fn run(options: &Options, get: &Get, style: Style, now: Timestamp) -> anyhow
         }
         GetWhat::Events(Output { output }) => {
             let list = see(Wanted { events: true, ..Wanted::default() })?.events;
-            render(*output, &list, || tables::events(&list, style, now))?
+            render(*output, &list, || tables::events(&list.iter().collect::<Vec<_>>(), style, now))?
         }
     };
     emit(&text)?;

@@ -129,8 +129,8 @@ pub fn retention_text(retention: &RetentionDecision, style: Style) -> String {
     let kept = retention.snapshots.len() - removed;
     let gone = match (removed, &retention.held) {
         (0, _) => String::new(),
-        (n, None) => format!(", {n} removed"),
-        (n, Some(_)) => format!(", {n} would be removed, but held back"),
+        (n, None) => format!(", {n} to remove"),
+        (n, Some(_)) => format!(", {n} to remove, but held back"),
     };
     let mut out = format!("retention in {}: {kept} kept{gone}\n", retention.repository);
     if let Some(held) = &retention.held {

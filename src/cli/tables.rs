@@ -128,7 +128,7 @@ pub fn snapshots(list: &[StoredSnapshot], style: Style, now: Timestamp) -> Strin
 
 /// `seawall get runs` as a table.
 #[must_use]
-pub fn runs(running: &[&RunningStatus], ended: &[Outcome], style: Style, now: Timestamp) -> String {
+pub fn runs(running: &[&RunningStatus], ended: &[&Outcome], style: Style, now: Timestamp) -> String {
     let object = |source: Option<&SourceKey>| source.map_or_else(|| "-".to_owned(), ToString::to_string);
     let mut rows: Vec<[Field; 8]> = Vec::with_capacity(running.len() + ended.len());
     for RunningStatus { running: run, bytes_done, files_done } in running {
@@ -240,7 +240,7 @@ pub fn health(repository: &RepositoryStatus) -> (&str, Tone, &str) {
 
 /// `seawall get events` as a table.
 #[must_use]
-pub fn events(list: &[CountedEvent], style: Style, now: Timestamp) -> String {
+pub fn events(list: &[&CountedEvent], style: Style, now: Timestamp) -> String {
     let rows = list
         .iter()
         .map(|CountedEvent { event, first_at, count }| {

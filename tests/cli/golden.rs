@@ -1,0 +1,102 @@
+//! What people read, under snapshot test.
+
+use super::fixture::{EVENTS, RUNS, SNAPSHOTS, STATUS, parse};
+use insta::assert_snapshot;
+use jiff::Timestamp;
+use seawall::app::Look;
+use seawall::cli::describe;
+use seawall::cli::style::Style;
+use seawall::cli::{backup, plan, tables};
+use seawall::controller::ports::CountedEvent;
+use seawall::reconcile::{Outcome, RunResult};
+use seawall::status::model::{StatusSnapshot, StoredSnapshot};
+use std::path::Path;
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+fn status() -> StatusSnapshot {
+    parse(STATUS)
+}
+
+#[test]
+fn lists() {
+    let status = status();
+    assert_snapshot!("policies", tables::policies(&status, Style::PLAIN, now()));
+    assert_snapshot!("volumes", tables::volumes(&status, Style::PLAIN));
+    let repositories: Vec<_> = status.repositories.values().collect();
+    assert_snapshot!("repositories", tables::repositories(&repositories, Style::PLAIN, now()));
+    let running: Vec<_> = status.running.iter().collect();
+    let ended: Vec<Outcome> = parse(RUNS);
+    assert_snapshot!("runs", tables::runs(&running, &ended.iter().collect::<Vec<_>>(), Style::PLAIN, now()));
+    let events: Vec<CountedEvent> = parse(EVENTS);
+    assert_snapshot!("events", tables::events(&events.iter().collect::<Vec<_>>(), Style::PLAIN, now()));
+    assert_snapshot!("snapshots", tables::snapshots(&parse::<Vec<StoredSnapshot>>(SNAPSHOTS), Style::PLAIN, now()));
+}
+
+#[test]
+fn nothing_at_all_is_said_and_not_left_blank() {
+    let mut status = StatusSnapshot::default();
+    status.config.problem = Some("it does not exist; 0 policies in force".to_owned());
+    status.docker.message = "no such socket".to_owned();
+    assert_snapshot!(
+        "nothing",
+        tables::policies(&status, Style::PLAIN, now()) + &tables::volumes(&status, Style::PLAIN)
+    );
+}
+
+#[test]
+fn colour_is_all_that_a_terminal_adds() {
+    let status = status();
+    let coloured = tables::policies(&status, Style(true), now());
+    assert!(coloured.contains("\u{1b}["), "{coloured:?}");
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once("\u{1b}[") {
+        plain += before;
+        rest = after.split_once('m').unwrap().1;
+    }
+    assert_eq!(plain + rest, tables::policies(&status, Style::PLAIN, now()));
+}
+
+#[test]
+fn a_whole_plan_and_the_part_of_one_policy() {
+    let status = status();
+    assert_snapshot!("plan", plan::text(&status, &status.plan, true, Style::PLAIN, now()));
+    let part = plan::narrow(&status.plan, Some("n8n-data"));
+    assert_snapshot!("plan_of_one", plan::text(&status, &part, false, Style::PLAIN, now()));
+    let none = plan::narrow(&status.plan, Some("redis"));
+    assert!(none.actions.is_empty());
+    assert_snapshot!("plan_of_exempt", plan::text(&status, &none, false, Style::PLAIN, now()));
+}
+
+fn described(name: &str) -> String {
+    let mut runs: Vec<Outcome> = parse(RUNS);
+    runs.retain(|run| run.source.as_ref().is_some_and(|key| key.policy == name));
+    let look = Look { status: status(), runs, events: parse(EVENTS), snapshots: Vec::new() };
+    let read = |path: &Path| path.ends_with("mistakes/new.yaml").then(|| "metadata: {name: Postgres_Data}".to_owned());
+    let described = describe::gather(name, &look, read).unwrap();
+    describe::text(name, &described, &look.status, Style::PLAIN, now(), read)
+}
+
+#[test]
+fn descriptions() {
+    assert_snapshot!("describe_healthy", described("n8n-data"));
+    assert_snapshot!("describe_partial_with_invalid_file", described("whatsapp-auth"));
+    assert_snapshot!("describe_exempt", described("redis"));
+    assert_snapshot!("describe_known_from_an_invalid_file_only", described("Postgres_Data"));
+}
+
+#[test]
+fn what_a_backup_says_and_ends_with() {
+    let mut runs = parse::<Vec<Outcome>>(RUNS);
+    let text: String = runs.iter().map(|run| backup::outcome_text(run, Style::PLAIN)).collect();
+    assert_snapshot!("backup", text);
+    let code = |runs: &[Outcome]| backup::verdict(runs).code();
+    assert_eq!(code(&runs), 3);
+    assert_eq!(code(&runs[1..]), 0);
+    runs[0].result = RunResult::Empty;
+    assert_eq!(code(&runs), 4, "one source without a snapshot outweighs another's success");
+    assert_eq!(code(&[]), 4, "a backup of nothing is no success");
+}
