@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engine.sh");
-const IMAGE: &str = "seawall-test-busybox";
+const IMAGE: &str = "seawall-test-busybox:sh";
 
 /// An engine, with everything that a test made in it. What was made goes away with the value.
 pub struct Engine {
@@ -81,11 +81,18 @@ impl Engine {
         self.docker(&["volume", "inspect", "--format={{.Mountpoint}}", volume]).into()
     }
 
-    /// The name of an image that holds Debian's static busybox and nothing else; made on first use.
+    /// The name of an image that holds Debian's static busybox, as `/bin/sh` too, and nothing else; made on first use.
     pub fn image(&self) -> &'static str {
         if self.try_docker(&["image", "inspect", IMAGE]).is_err() {
+            // A shell under its usual name is what health checks and hooks are run by.
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir(root.path().join("bin")).unwrap();
+            std::fs::copy("/bin/busybox", root.path().join("bin/busybox")).expect("busybox-static is installed");
+            std::os::unix::fs::symlink("busybox", root.path().join("bin/sh")).unwrap();
             let mut tar = Command::new("tar")
-                .args(["-C", "/", "-chf", "-", "bin/busybox"])
+                .arg("-C")
+                .arg(root.path())
+                .args(["-cf", "-", "bin"])
                 .stdout(Stdio::piped())
                 .spawn()
                 .expect("tar is installed");

@@ -57,6 +57,16 @@ pub enum DockerError {
         /// Its own words, cut where they are long.
         message: String,
     },
+    /// What was asked for does not fit the state that the thing is in.
+    #[error("Docker could not {what}, which is {state}: {message}")]
+    WrongState {
+        /// What it was asked for.
+        what: String,
+        /// Docker's word for the state.
+        state: String,
+        /// Its own words.
+        message: String,
+    },
     /// The answer could not be understood.
     #[error("Docker's answer when asked to {what} could not be read")]
     Answer {
@@ -104,7 +114,7 @@ fn advice(error: &io::Error) -> &'static str {
 }
 
 /// At most a few lines of what an engine says.
-fn short(message: &str) -> String {
+pub(super) fn short(message: &str) -> String {
     const LONGEST: usize = 500;
     let message = message.trim();
     match message.char_indices().nth(LONGEST) {

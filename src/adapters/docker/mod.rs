@@ -1,16 +1,22 @@
-//! The Docker engine, through bollard: what there is, and word of what changes.
+//! The Docker engine, through bollard: what there is, word of what changes, and what it takes to make containers stand
+//! still.
 //!
 //! Nothing here waits without end: every call has a timeout, and every answer a longest length. Looking causes no
 //! events, so whoever looks because of an event does not wake itself.
 
 mod address;
+mod control;
 mod error;
+mod exec;
 mod look;
 mod mounts;
 mod readable;
+mod swarm;
 mod transport;
 
+pub use control::{Done, Inspected, Ready};
 pub use error::DockerError;
+pub use exec::Executed;
 
 use address::Address;
 use bollard::errors::Error;

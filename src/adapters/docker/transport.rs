@@ -25,7 +25,12 @@ const EVENTS_LIMIT: u64 = 1 << 20;
 
 /// Sends one request over a connection of its own.
 pub(super) async fn send(address: Address, request: BollardRequest) -> Result<Response<Incoming>, Error> {
-    let limit = if request.uri().path() == "/events" { EVENTS_LIMIT } else { ANSWER_LIMIT };
+    let limit = match request.uri().path() {
+        "/events" => EVENTS_LIMIT,
+        // What a command writes is not gathered.
+        path if path.starts_with("/exec/") => u64::MAX,
+        _ => ANSWER_LIMIT,
+    };
     match address {
         Address::Unix(path) => {
             exchange(UnixStream::connect(path).await.map_err(unreachable)?, limit, "localhost", request).await
