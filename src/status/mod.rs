@@ -2,5 +2,7 @@
 //!
 //! `model` and `fold` are pure; `persist` and `audit` keep facts, history and the audit trail in the state directory.
 
+pub mod audit;
 pub mod fold;
 pub mod model;
+pub mod persist;
