@@ -3,7 +3,6 @@
 #[path = "support/values.rs"]
 mod values;
 
-use values::{at, attempt, outcome};
 use seawall::controller::ports::{
     Accepted, AcceptedDocument, AuditEntry, Begun, Entry, Event, EventFilter, History, Record, RunFilter,
 };
@@ -16,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use values::{at, attempt, outcome};
 
 fn open(dir: &Path) -> StateDir {
     StateDir::open(dir, "test").unwrap()
@@ -214,10 +214,10 @@ fn a_broken_database_is_set_aside_and_said_loudly() {
 #[test]
 fn a_full_disk_is_a_sentence_and_what_was_there_stays() {
     let dir = tempfile::tempdir().unwrap();
-    let state = open(dir.path());
-    state.record(&everything(1)).unwrap();
-    // A limit on this process's files is how a full disk looks from here, without mounting one.
-    let run = Command::new(std::env::current_exe().unwrap())
+    // A limit on this process's files is how a full disk looks from here, without mounting one; the signal that comes with it is ignored.
+    let run = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+        .arg(std::env::current_exe().unwrap())
         .args(["full_disk_child", "--exact", "--nocapture", "--include-ignored"])
         .env("SEAWALL_TEST_FULL", dir.path().join("other"))
         .output()
