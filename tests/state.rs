@@ -1,5 +1,7 @@
 //! The state directory: what it keeps through kills, torn writes, full disks, broken files and second instances.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which fail so")]
+
 #[path = "support/values.rs"]
 mod values;
 
