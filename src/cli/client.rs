@@ -78,7 +78,8 @@ impl Operator {
                 Err(_) => bail!("the operator answered {path} with {status}: is it of another version?"),
             }
         }
-        serde_json::from_slice(&body)
+        let body = if body.is_empty() { b"null" } else { &body[..] };
+        serde_json::from_slice(body)
             .with_context(|| format!("the operator's answer to {path} is not understood: is it of another version?"))
     }
 

@@ -8,6 +8,7 @@ pub mod describe;
 pub mod exit;
 pub mod get;
 pub mod human;
+pub mod key;
 pub mod logging;
 pub mod output;
 pub mod plan;
@@ -68,7 +69,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             output::emit(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Ok)
         }
-        Command::Validate(_) | Command::Key(_) | Command::Audit(_) | Command::Schema { .. } => {
+        Command::Key(key) => key::run(&options, key, style),
+        Command::Validate(_) | Command::Audit(_) | Command::Schema { .. } => {
             anyhow::bail!("this command is not built into this binary yet")
         }
     }

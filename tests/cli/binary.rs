@@ -8,19 +8,19 @@ use predicates::str::{contains, is_empty, starts_with};
 use tempfile::TempDir;
 
 /// The binary with an environment of its own: no variable of the caller decides a test.
-fn seawall(args: &[&str]) -> Command {
+pub fn seawall(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("seawall").unwrap();
     command.env_clear().args(args);
     command
 }
 
-fn on(state: &TempDir, args: &[&str]) -> Command {
+pub fn on(state: &TempDir, args: &[&str]) -> Command {
     let mut command = seawall(args);
     command.arg("--state").arg(state.path());
     command
 }
 
-fn stdout(command: &mut Command) -> String {
+pub fn stdout(command: &mut Command) -> String {
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 

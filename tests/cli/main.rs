@@ -6,3 +6,4 @@
 mod binary;
 mod fixture;
 mod golden;
+mod keys;
