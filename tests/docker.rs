@@ -4,7 +4,7 @@
 
 mod support;
 
-use seawall::adapters::docker::Docker;
+use seawall::adapters::docker::{Docker, DockerError};
 use seawall::clock::SystemClock;
 use seawall::observe::docker::{DockerHandle, observe_once, start};
 use seawall::reconcile::observed::{DockerState, Readable};
@@ -113,9 +113,18 @@ async fn a_volume_mounted_by_options_is_readable_while_a_container_uses_it() {
 
     let container = engine.sleeper("app", &[&format!("--volume={volume}:/data")]);
     watched.until("the mount", |state| reason(state, &volume) == mountpoint).await;
+    let docker = Docker::connect(Some(engine.host())).unwrap();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    assert_eq!(docker.volume(&volume, now).await.unwrap().readable, Readable::At(mountpoint.clone().into()));
     // Ends by itself, of which the engine speaks before the mount is gone.
     engine.docker(&["kill", &container]);
     watched.until("the end of the mount", |state| reason(state, &volume) == "NotMounted").await;
+    let Readable::No { reason, .. } = docker.volume(&volume, now).await.unwrap().readable else {
+        panic!("not mounted")
+    };
+    assert_eq!(reason, "NotMounted");
+    let error = docker.volume(&unique("none"), now).await.unwrap_err();
+    assert!(matches!(error, DockerError::NotFound { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,20 @@ impl Docker {
         })
     }
 
+    /// One volume as it is this moment, for whoever is about to read it: one that Docker mounts for a container may have been
+    /// unmounted since the last look, and an empty directory is then in its place. `used_by` is left empty.
+    ///
+    /// # Errors
+    /// [`DockerError::NotFound`] when there is none.
+    pub async fn volume(&self, name: &str, now: Timestamp) -> Result<Volume, DockerError> {
+        let what = format!("inspect volume {name}");
+        let found = self.call(&what, CALL_TIMEOUT, self.client.inspect_volume(name)).await?;
+        let mut volumes = self.probe(vec![found], now).await?;
+        volumes
+            .remove(name)
+            .ok_or_else(|| DockerError::NotFound { what, message: "it answered with another".to_owned() })
+    }
+
     /// Finds out which volumes can be read from here. A file system that hangs holds up one thread and no more.
     async fn probe(&self, found: Vec<Found>, now: Timestamp) -> Result<BTreeMap<String, Volume>, DockerError> {
         let remote = matches!(self.address, super::Address::Tcp(_));
