@@ -38,16 +38,19 @@ impl RepositoryAdapter {
         if walk.is_empty() {
             return Ok(BackupReport { empty: true, ..BackupReport::default() });
         }
+        let manifest = serde_json::to_vec_pretty(&meta.manifest)
+            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
+        let manifest_length = manifest.len() as u64;
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, false)?;
         let (root, notes) = (walk.root().clone(), walk.notes());
         let failures = self.files.failures();
-        let archived = self.archive(walk, tree, meta, control);
+        let archived = self.archive(&Source::new(&tree.name, manifest, walk, control), &tree.name, meta);
         root.look_again();
         let mut snapshot = self.verdict(archived, &notes, failures, control, tree)?;
 
         let (problems, problem_count) = notes.problems();
-        snapshots::finish(&mut snapshot, problem_count == 0);
+        snapshots::finish(&mut snapshot, problem_count == 0, manifest_length);
         let record = self.publish(&snapshot)?;
         Ok(BackupReport {
             empty: false,
@@ -62,22 +65,13 @@ impl RepositoryAdapter {
     }
 
     /// Reads and stores everything but the snapshot itself.
-    fn archive(
-        &self,
-        walk: Walk,
-        tree: &VolumeTree,
-        meta: &SnapshotMeta,
-        control: &Control,
-    ) -> Result<SnapshotFile, RepositoryError> {
+    fn archive(&self, source: &Source, name: &str, meta: &SnapshotMeta) -> Result<SnapshotFile, RepositoryError> {
         let repository = self.resident()?;
-        let manifest = serde_json::to_vec_pretty(&meta.manifest)
-            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
         let parent = self.parent(&meta.source, &meta.host)?;
         let parents = ParentOptions::default().force(parent.is_none()).parents(parent.into_iter().collect::<Vec<_>>());
         let options = BackupOptions::default().parent_opts(parents).no_scan(true);
-        let source = Source::new(&tree.name, manifest, walk, control);
-        let paths = [PathBuf::from("/").join(&tree.name)];
-        self.guarded("store files", || repository.archive(&options, &source, snapshots::begin(meta), &paths))
+        let paths = [PathBuf::from("/").join(name)];
+        self.guarded("store files", || repository.archive(&options, source, snapshots::begin(meta), &paths))
     }
 
     /// Whether what the archiver returned may become a snapshot. It swallows much, so everything is asked again.

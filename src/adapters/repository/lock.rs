@@ -169,7 +169,7 @@ fn refuse_conflict(
             continue;
         }
         let Some(content) = optional(fs::read(&path)).map_err(failed)? else { continue };
-        let lock = sealer.open(&content).and_then(|json| serde_json::from_slice::<LockFile>(&json).ok());
+        let lock = sealer.open_json(&content).and_then(|json| serde_json::from_slice::<LockFile>(&json).ok());
         let stale = match &lock {
             Some(lock) => lock.is_stale(now),
             None => is_old(&path, now),

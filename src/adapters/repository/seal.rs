@@ -36,6 +36,16 @@ impl Sealer {
         if self.open(&whole).as_deref() == Some(plain) { Ok(whole) } else { Err(io::Error::other("sealing failed")) }
     }
 
+    /// The JSON of a file that may have been compressed before it was sealed; `None` as for [`Sealer::open`].
+    pub(super) fn open_json(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        const LONGEST: usize = 1 << 20;
+        let plain = self.open(sealed)?;
+        match plain.split_first() {
+            Some((2, compressed)) => zstd::bulk::decompress(compressed, LONGEST).ok(),
+            _ => Some(plain),
+        }
+    }
+
     /// The content; `None` when it was not sealed with this key, or is damaged.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, rest) = sealed.split_at_checked(16)?;

@@ -31,12 +31,12 @@ pub(super) fn begin(meta: &SnapshotMeta) -> SnapshotFile {
     snapshot
 }
 
-/// Says whether everything was taken.
-pub(super) fn finish(snapshot: &mut SnapshotFile, complete: bool) {
+/// Says whether everything was taken. The manifest, of `manifest` bytes, is not one of the source's files.
+pub(super) fn finish(snapshot: &mut SnapshotFile, complete: bool, manifest: u64) {
     snapshot.tags.add(if complete { COMPLETE } else { PARTIAL }.to_owned());
     if let Some(summary) = &mut snapshot.summary {
-        // The manifest is not one of the source's files.
         summary.total_files_processed = summary.total_files_processed.saturating_sub(1);
+        summary.total_bytes_processed = summary.total_bytes_processed.saturating_sub(manifest);
     }
 }
 

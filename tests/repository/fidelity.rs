@@ -1,0 +1,151 @@
+//! What goes in comes out, also without Seawall.
+
+use crate::lab::{HOST, Lab, child, given_lab, key, meta, noise, open, run};
+use seawall::adapters::repository::{Control, VolumeTree};
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+/// What restic 0.14 itself does not restore: its own limits, not the snapshot's.
+const LIMITS_OF_RESTIC: [&str; 4] = [
+    "links/symlink-one\tnames",
+    "links/symlink-two\tnames",
+    "links/target-not-utf8\ttarget",
+    "special/socket\tonly in the first",
+];
+
+#[test]
+fn restic_restores_a_hard_tree_as_it_was() {
+    let lab = Lab::hard();
+    let report = lab.backup(&lab.open(), 0).unwrap();
+    assert_eq!(report.problems, []);
+    let snapshot = report.snapshot.unwrap();
+    assert!(snapshot.complete);
+    lab.check();
+    let differences = lab.restored_differences(&snapshot.id);
+    let found: Vec<&str> = differences.iter().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(found, LIMITS_OF_RESTIC, "{differences:#?}");
+    let manifest = std::fs::read(lab.dir.path().join("restored/.seawall.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&manifest).unwrap(), meta(0).manifest);
+}
+
+#[test]
+fn what_restic_cannot_restore_is_in_the_snapshot_all_the_same() {
+    let lab = Lab::hard();
+    let snapshot = lab.backup(&lab.open(), 0).unwrap().snapshot.unwrap();
+    let listed = lab.restic(&["ls", "--json", &snapshot.id, "/data/special", "/data/links"]);
+    assert!(listed.lines().any(|line| line.contains("\"/data/special/socket\"") && line.contains("\"socket\"")));
+    assert!(listed.contains("/data/links/symlink-two"));
+}
+
+#[test]
+fn a_snapshot_says_the_same_to_everyone() {
+    let lab = Lab::new();
+    lab.write("a", "abc");
+    lab.write("d/b", "defg");
+    let written = lab.backup(&lab.open(), 5).unwrap().snapshot.unwrap();
+    assert_eq!(lab.open().snapshots().unwrap(), std::slice::from_ref(&written));
+    assert_eq!((written.files, written.bytes, written.host.as_str()), (2, 7, HOST));
+    assert_eq!((written.source, written.slot), (Some(key()), Some(meta(5).slot)));
+    let json: serde_json::Value = serde_json::from_str(&lab.restic(&["snapshots", "--json"])).unwrap();
+    assert_eq!(json[0]["hostname"], HOST);
+    assert_eq!(json[0]["paths"], serde_json::json!(["/data"]));
+    let tags = json[0]["tags"].as_array().unwrap();
+    for tag in ["seawall", "policy=data-policy", "source=data", "slot=2027-01-15T08:00:05Z", "run=run-5", "complete"] {
+        assert!(tags.iter().any(|t| t == tag), "{tag} in {tags:?}");
+    }
+}
+
+#[test]
+fn an_unchanged_volume_is_not_read_again_and_adds_nothing() {
+    let lab = Lab::new();
+    lab.write("big", noise(5 << 20));
+    for nth in 0..50 {
+        lab.write(&format!("dir/{nth}"), format!("file {nth}"));
+    }
+    let repository = lab.open();
+    let first = lab.backup(&repository, 0).unwrap();
+    assert!(first.read_bytes > 5 << 20);
+    let again = lab.backup(&repository, 1).unwrap();
+    assert_eq!((again.read_bytes, again.added_bytes, again.files), (0, 0, first.files));
+    let reopened = lab.backup(&lab.open(), 2).unwrap();
+    assert_eq!((reopened.read_bytes, reopened.added_bytes), (0, 0));
+    lab.write("dir/7", "changed");
+    let changed = lab.backup(&repository, 3).unwrap();
+    assert_eq!(changed.read_bytes, "changed".len() as u64);
+    lab.check();
+}
+
+#[test]
+fn a_manifest_that_changed_is_stored_although_nothing_else_did() {
+    let lab = Lab::new();
+    lab.write("a", "abc");
+    let repository = lab.open();
+    lab.backup(&repository, 0).unwrap();
+    let mut changed = meta(1);
+    changed.manifest["volume"]["driver"] = "lacol".into();
+    let id = repository.backup(&lab.tree(), &changed, &Control::default()).unwrap().snapshot.unwrap().id;
+    let stored = lab.restic(&["dump", &id, "/.seawall.json"]);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&stored).unwrap(), changed.manifest);
+}
+
+#[test]
+fn what_restic_wrote_meanwhile_is_seen() {
+    let lab = Lab::new();
+    lab.write("a", noise(100_000));
+    let repository = lab.open();
+    lab.backup(&repository, 0).unwrap();
+    let other = lab.dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("b"), noise(200_000)).unwrap();
+    lab.restic(&["backup", other.to_str().unwrap()]);
+    let snapshots = repository.snapshots().unwrap();
+    assert_eq!(snapshots.iter().filter(|s| s.source.is_none()).count(), 1, "restic's own is foreign");
+    lab.write("b", noise(200_000));
+    let report = lab.backup(&repository, 1).unwrap();
+    assert!(report.added_bytes < 50_000, "restic had stored the content already: {}", report.added_bytes);
+    lab.check();
+}
+
+#[test]
+fn excludes_leave_out_and_access_times_stay() {
+    let lab = Lab::new();
+    lab.write("keep/file", "kept");
+    lab.write("keep/x.log", "no");
+    lab.write("cache/deep/file", "no");
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    for path in ["keep/file", "keep", ""] {
+        let file = std::fs::File::open(lab.volume().join(path)).unwrap();
+        file.set_times(std::fs::FileTimes::new().set_accessed(old)).unwrap();
+    }
+    let tree = VolumeTree { exclude: vec!["*.log".to_owned(), "cache/**".to_owned()], ..lab.tree() };
+    let report = lab.open().backup(&tree, &meta(0), &Control::default()).unwrap();
+    for path in ["keep/file", "keep", ""] {
+        let atime = std::fs::metadata(lab.volume().join(path)).unwrap().atime();
+        assert_eq!(atime, 1_000_000_000, "{path:?} was read without a trace");
+    }
+    let listed = lab.restic(&["ls", &report.snapshot.unwrap().id]);
+    assert!(listed.contains("/data/keep/file") && listed.contains("/data/cache"));
+    assert!(!listed.contains("x.log") && !listed.contains("deep"));
+}
+
+#[test]
+fn memory_does_not_grow_with_the_data() {
+    let lab = Lab::new();
+    for nth in 0..12 {
+        lab.write(&format!("{nth}"), noise((32 << 20) + nth));
+    }
+    let said = run(&mut child("fidelity::child_measures_its_memory", &lab));
+    let peak: u64 = said.lines().find_map(|line| line.strip_prefix("peak-kib=")).unwrap().trim().parse().unwrap();
+    assert!(peak < 256 << 10, "{peak} KiB for 384 MiB of data");
+}
+
+#[test]
+#[ignore = "run by its parent"]
+fn child_measures_its_memory() {
+    let dir = given_lab();
+    let tree = VolumeTree { root: dir.join("volume"), name: "data".to_owned(), exclude: Vec::new() };
+    open(&dir.join("repository")).backup(&tree, &meta(0), &Control::default()).unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    println!("\npeak-kib={}", peak.trim().trim_end_matches("kB"));
+}

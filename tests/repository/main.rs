@@ -1,0 +1,13 @@
+//! The data engine against the real world: Debian's `restic`, real disks, real kills. Needs root, `restic`, `setfacl`
+//! and `python3`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod executor;
+mod fidelity;
+mod lab;
+mod locks;
+mod registry;
+mod retention;
+mod trouble;
+mod walk;
