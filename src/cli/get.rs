@@ -3,7 +3,7 @@
 use super::args::{Get, GetWhat, Output};
 use super::data::{self, Runs, Wanted};
 use super::exit::Exit;
-use super::output::{emit, render};
+use super::output::{emit, remark, render};
 use super::style::Style;
 use super::{tables, trouble};
 use crate::app::Options;
@@ -21,6 +21,8 @@ pub fn run(options: &Options, get: &Get, style: Style, now: Timestamp) -> anyhow
     let text = match &get.what {
         GetWhat::Policies(Output { output }) => {
             let status = see(Wanted::default())?.status;
+            warn(tables::warnings(&status));
+            warn(tables::invalid_files(&status));
             let list: Vec<&PolicyStatus> = status.policies.values().collect();
             render(*output, &list, || tables::policies(&status, style, now))?
         }
@@ -65,6 +67,7 @@ pub fn run(options: &Options, get: &Get, style: Style, now: Timestamp) -> anyhow
         }
         GetWhat::Volumes(Output { output }) => {
             let status = see(Wanted::default())?.status;
+            warn(tables::warnings(&status));
             let list: Vec<&VolumeStatus> = status.volumes.values().collect();
             render(*output, &list, || tables::volumes(&status, style))?
         }
@@ -80,6 +83,12 @@ pub fn run(options: &Options, get: &Get, style: Style, now: Timestamp) -> anyhow
     };
     emit(&text)?;
     Ok(Exit::Ok)
+}
+
+fn warn(lines: Vec<String>) {
+    for line in lines {
+        remark(&line);
+    }
 }
 
 /// An error that names the nearest policy, unless there is a policy with the name.

@@ -10,14 +10,18 @@ use super::trouble::{self, Advice};
 use crate::adapters::key::{self, Secret};
 use crate::adapters::repository::Registry;
 use crate::app::Options;
+use crate::controller::ports::{AuditEntry, Entry, Record};
 use crate::status::model::RepositoryStatus;
+use crate::status::persist::StateDir;
 use anyhow::{Context, bail};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the loss of a key means, said where one is exported.
 const MEANING: &str = "\
@@ -29,9 +33,9 @@ and from the repository. Whoever has it and the repository can read every backup
 ///
 /// # Errors
 /// There is no such key, it cannot be written, or that it was exported cannot be noted.
-pub fn run(options: &Options, args: &Key, style: Style) -> anyhow::Result<Exit> {
+pub fn run(options: &Options, args: &Key, style: Style, now: Timestamp) -> anyhow::Result<Exit> {
     match &args.what {
-        KeyWhat::Export { repository, output, yes } => export(options, repository, output.as_deref(), *yes),
+        KeyWhat::Export { repository, output, yes } => export(options, repository, output.as_deref(), *yes, now),
         KeyWhat::Status(Output { output }) => {
             let status = data::look(options, &Wanted::default())?.status;
             let made = made_keys(options);
@@ -93,7 +97,13 @@ fn made_keys(options: &Options) -> Vec<String> {
     names.filter_map(|name| name.strip_suffix(".key").map(ToOwned::to_owned)).collect()
 }
 
-fn export(options: &Options, repository: &str, output: Option<&Path>, yes: bool) -> anyhow::Result<Exit> {
+fn export(
+    options: &Options,
+    repository: &str,
+    output: Option<&Path>,
+    yes: bool,
+    now: Timestamp,
+) -> anyhow::Result<Exit> {
     let made = made_keys(options);
     // Only a name that the directory lists: it becomes part of a path.
     if !made.iter().any(|name| name == repository) {
@@ -114,7 +124,7 @@ fn export(options: &Options, repository: &str, output: Option<&Path>, yes: bool)
             .and_then(|()| out.flush())
             .context("the key could not be written to standard output")?;
     }
-    note(options, repository)
+    note(options, repository, now)
         .context("the key was exported, but this could not be noted, so that the warning about it stays")?;
     Ok(Exit::Ok)
 }
@@ -160,11 +170,28 @@ fn write_new(path: &Path, secret: &Secret) -> anyhow::Result<()> {
 }
 
 /// Notes that a person has a copy: through the operator where one runs, because the state is then its own.
-fn note(options: &Options, repository: &str) -> anyhow::Result<()> {
+fn note(options: &Options, repository: &str, now: Timestamp) -> anyhow::Result<()> {
     let path = format!("/api/v1/repositories/{}/key-exported", escape(repository));
     let told = data::block_on(async {
         let Some(operator) = Operator::find(&options.state).await? else { return Ok(false) };
         operator.post::<IgnoredAny>(&path).await.map(|_| true)
     })?;
-    if told { Ok(()) } else { bail!(Advice::new("no operator runs here", "start it, and export the key again")) }
+    if told { Ok(()) } else { note_alone(options, repository, now) }
+}
+
+/// Notes it in the state directory itself, which the lock keeps to one writer.
+fn note_alone(options: &Options, repository: &str, now: Timestamp) -> anyhow::Result<()> {
+    let state = StateDir::open(&options.state, "seawall key export")?;
+    let mut facts = Arc::unwrap_or_clone(state.load_facts());
+    facts.repositories.entry(repository.to_owned()).or_default().key_exported = true;
+    let audit = AuditEntry {
+        at: now,
+        actor: format!("user:{}", rustix::process::getuid().as_raw()),
+        action: "key.export".to_owned(),
+        object: format!("repository/{repository}"),
+        result: "success".to_owned(),
+        detail: "without a running operator".to_owned(),
+    };
+    let entry = Entry { facts: Some(Arc::new(facts)), audit: vec![audit], ..Entry::default() };
+    state.record(&entry).map_err(anyhow::Error::msg)
 }

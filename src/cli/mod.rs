@@ -1,6 +1,7 @@
 //! The command line: reads the arguments, does what they say, ends with a code of [`exit`].
 
 pub mod args;
+pub mod audit;
 pub mod backup;
 pub mod client;
 pub mod data;
@@ -69,8 +70,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             output::emit(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Ok)
         }
-        Command::Key(key) => key::run(&options, key, style),
-        Command::Validate(_) | Command::Audit(_) | Command::Schema { .. } => {
+        Command::Key(key) => key::run(&options, key, style, now),
+        Command::Audit(audit) => audit::run(&options, audit, style),
+        Command::Validate(_) | Command::Schema { .. } => {
             anyhow::bail!("this command is not built into this binary yet")
         }
     }

@@ -6,7 +6,7 @@ use super::get::known_policy;
 use super::human::{absolute_or, count, seconds, short_id};
 use super::output::{Lines, emit, indent, one_line, remark, render};
 use super::style::{Style, Tone};
-use super::tables::docker_warning;
+use super::tables::warnings;
 use crate::app::{self, Options};
 use crate::reconcile::plan::{Action, Coverage, Decision, RetentionDecision, Verdict};
 use crate::reconcile::{BackupAction, ForgetAction, Plan, PruneAction};
@@ -29,11 +29,17 @@ pub fn run(options: &Options, args: &Args, style: Style, now: Timestamp) -> anyh
     }
     let plan = narrow(&status.plan, args.name.as_deref());
     emit(&render(args.format.output, &plan, || text(&status, &plan, args.name.is_none(), style, now))?)?;
-    Ok(match (invalid.is_empty(), plan.actions.is_empty()) {
-        (false, _) => Exit::Error,
-        (true, false) => Exit::Pending,
-        (true, true) => Exit::Ok,
-    })
+    Ok(verdict(!invalid.is_empty(), &plan))
+}
+
+/// A plan made of files that are not valid is no plan to rely on, whatever is in it.
+#[must_use]
+pub fn verdict(invalid: bool, plan: &Plan) -> Exit {
+    match (invalid, plan.actions.is_empty()) {
+        (true, _) => Exit::Error,
+        (false, false) => Exit::Pending,
+        (false, true) => Exit::Ok,
+    }
 }
 
 /// The part of the plan that concerns one policy. Prunes concern a repository, so they stay out.
@@ -56,9 +62,9 @@ pub fn narrow(plan: &Plan, policy: Option<&str>) -> Plan {
 /// The plan for people; `whole`: not narrowed to one policy, so that what concerns the host is said as well.
 #[must_use]
 pub fn text(status: &StatusSnapshot, plan: &Plan, whole: bool, style: Style, now: Timestamp) -> String {
-    let mut out = docker_warning(status, style);
-    if let Some(problem) = &status.config.problem {
-        out.line(format!("{} {problem}", style.paint(Tone::Bad, "policies directory:")));
+    let mut out = String::new();
+    for warning in warnings(status) {
+        out.line(style.paint(Tone::Bad, &warning));
     }
     let mut by_policy: BTreeMap<&str, Vec<&Decision>> = BTreeMap::new();
     for decision in &plan.decisions {

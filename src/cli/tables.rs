@@ -8,7 +8,7 @@ use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::{Coverage, Verdict};
 use crate::reconcile::{Outcome, RunResult, SourceKey};
 use crate::status::model::{
-    Condition, PolicyStatus, RepositoryStatus, RunningStatus, StatusSnapshot, StoredSnapshot, Truth,
+    Condition, FileStatus, PolicyStatus, RepositoryStatus, RunningStatus, StatusSnapshot, StoredSnapshot, Truth,
 };
 use jiff::Timestamp;
 
@@ -47,23 +47,7 @@ pub const fn result_tone(result: RunResult) -> Tone {
 pub fn policies(status: &StatusSnapshot, style: Style, now: Timestamp) -> String {
     let rows = status.policies.values().map(|policy| policy_row(policy, now)).collect();
     let headings = ["NAME", "READY", "SOURCES", "LAST SUCCESS", "NEXT RUN", "SNAPSHOTS", "SIZE", "REASON"];
-    let mut text = table(style, headings, rows, &format!("no policy in {}", status.config.directory.display()));
-    // Without these lines the table would look as if all were well.
-    if let Some(problem) = &status.config.problem {
-        text.line(format!("\n{} {problem}", style.paint(Tone::Bad, "policies directory:")));
-    }
-    let invalid: Vec<_> = status.config.files.iter().filter(|file| !file.valid).collect();
-    if !invalid.is_empty() {
-        text.push('\n');
-    }
-    for file in &invalid {
-        let errors = count(file.errors.len() as u64, "error");
-        text.line(format!("{} {}: {errors}", style.paint(Tone::Bad, "invalid file:"), file.file.display()));
-    }
-    if !invalid.is_empty() {
-        text.line("Run `seawall validate` for the errors; what was last valid stays in force.");
-    }
-    text
+    table(style, headings, rows, "no policies")
 }
 
 fn policy_row(policy: &PolicyStatus, now: Timestamp) -> [Field; 8] {
@@ -188,17 +172,35 @@ pub fn volumes(status: &StatusSnapshot, style: Style) -> String {
         })
         .collect();
     let headings = ["NAME", "COVERAGE", "POLICIES", "USED BY", "READABLE", "REASON"];
-    let text = table(style, headings, rows, "no volumes on this host");
-    docker_warning(status, style) + &text
+    table(style, headings, rows, "no volumes on this host")
 }
 
-/// A line that says since when Docker does not answer, or nothing.
+/// What makes a table look better than things are, one line each: Docker away, the policies directory in trouble.
 #[must_use]
-pub fn docker_warning(status: &StatusSnapshot, style: Style) -> String {
-    if status.docker.up {
-        return String::new();
+pub fn warnings(status: &StatusSnapshot) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !status.docker.up {
+        lines.push(format!("Docker does not answer: {}", status.docker.message));
     }
-    format!("{} {}\n", style.paint(Tone::Bad, "Docker does not answer:"), status.docker.message)
+    let directory = status.config.directory.display();
+    lines.extend(status.config.problem.iter().map(|problem| format!("policies directory {directory}: {problem}")));
+    lines.extend(status.config.watch_problem.iter().map(|why| format!("changes of policies are seen late: {why}")));
+    lines.extend(status.state_error.iter().map(|error| format!("the state cannot be written: {error}")));
+    lines.into_iter().map(|line| format!("warning: {}", one_line(&line))).collect()
+}
+
+/// A warning for each file that is not valid.
+#[must_use]
+pub fn invalid_files(status: &StatusSnapshot) -> Vec<String> {
+    let invalid = status.config.files.iter().filter(|file| !file.valid);
+    let line = |file: &FileStatus| {
+        let errors = count(file.errors.len() as u64, "error");
+        format!(
+            "warning: {}: {errors}; what was last valid stays in force: see `seawall validate`",
+            file.file.display()
+        )
+    };
+    invalid.map(line).collect()
 }
 
 /// `seawall get repositories` as a table.

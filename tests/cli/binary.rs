@@ -58,7 +58,10 @@ fn a_log_filter_that_is_none_is_an_error_that_says_so() {
 fn asks_the_operator_in_every_format() {
     let state = TempDir::new().unwrap();
     let operator = FakeOperator::of_the_fixture(state.path());
-    on(&state, &["get", "policies"]).assert().code(0).stdout(contains("n8n-data")).stderr(is_empty());
+    on(&state, &["get", "policies"]).assert().code(0).stdout(contains("n8n-data")).stderr(
+        "warning: whatsapp-auth.yaml: 1 error; what was last valid stays in force: see `seawall validate`\n\
+         warning: mistakes/new.yaml: 2 errors; what was last valid stays in force: see `seawall validate`\n",
+    );
     let json = stdout(&mut on(&state, &["get", "policies", "-o", "json"]));
     let list: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(list[0], serde_json::from_str::<serde_json::Value>(STATUS).unwrap()["policies"]["n8n-data"]);

@@ -40,10 +40,10 @@ fn nothing_at_all_is_said_and_not_left_blank() {
     let mut status = StatusSnapshot::default();
     status.config.problem = Some("it does not exist; 0 policies in force".to_owned());
     status.docker.message = "no such socket".to_owned();
-    assert_snapshot!(
-        "nothing",
-        tables::policies(&status, Style::PLAIN, now()) + &tables::volumes(&status, Style::PLAIN)
-    );
+    status.state_error = Some("disk full\nerror: forged line".to_owned());
+    let mut text = tables::policies(&status, Style::PLAIN, now()) + &tables::volumes(&status, Style::PLAIN);
+    text += &tables::warnings(&status).join("\n");
+    assert_snapshot!("nothing", text);
 }
 
 #[test]
@@ -67,7 +67,10 @@ fn a_whole_plan_and_the_part_of_one_policy() {
     let part = plan::narrow(&status.plan, Some("n8n-data"));
     assert_snapshot!("plan_of_one", plan::text(&status, &part, false, Style::PLAIN, now()));
     let none = plan::narrow(&status.plan, Some("redis"));
-    assert!(none.actions.is_empty());
+    assert_eq!(plan::verdict(false, &status.plan).code(), 2);
+    assert_eq!(plan::verdict(false, &none).code(), 0);
+    assert_eq!(plan::verdict(true, &none).code(), 1, "an invalid file is never `nothing to do`");
+    assert_eq!(plan::verdict(true, &status.plan).code(), 1);
     assert_snapshot!("plan_of_exempt", plan::text(&status, &none, false, Style::PLAIN, now()));
 }
 

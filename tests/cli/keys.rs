@@ -3,7 +3,8 @@
 use super::binary::{on, stdout};
 use super::fixture::{FakeOperator, STATUS};
 use predicates::prelude::*;
-use predicates::str::{contains, is_empty};
+use predicates::str::{contains, is_empty, starts_with};
+use seawall::status::persist::StateDir;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
@@ -82,4 +83,32 @@ fn status_tells_what_is_still_to_be_exported_and_no_key() {
     assert!(!json.contains(KEY));
     let list: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(list[0], serde_json::json!({"repository": "default", "madeBySeawall": true, "exported": false}));
+}
+
+#[test]
+fn without_an_operator_the_state_directory_takes_note_and_the_audit_trail_tells() {
+    let (state, _) = host();
+    fs::remove_file(state.path().join("seawall.sock")).unwrap();
+    on(&state, &["audit", "verify"]).assert().code(1).stderr(contains("there is no audit trail"));
+    on(&state, &["key", "export"]).assert().code(0).stdout(format!("{KEY}\n"));
+    let remembered = StateDir::open_read_only(state.path()).unwrap().load_facts();
+    assert!(remembered.repositories["default"].key_exported);
+    on(&state, &["audit", "verify"]).assert().code(0).stdout(starts_with("whole: 1 record, from "));
+    let exported = stdout(&mut on(&state, &["audit", "export"]));
+    let record: serde_json::Value = serde_json::from_str(exported.trim()).unwrap();
+    assert_eq!(record["entry"]["action"], "key.export");
+    assert_eq!(record["entry"]["object"], "repository/default");
+    assert!(!exported.contains(KEY));
+}
+
+#[test]
+fn a_changed_audit_trail_is_told_and_ends_with_1() {
+    let (state, _) = host();
+    fs::remove_file(state.path().join("seawall.sock")).unwrap();
+    on(&state, &["key", "export"]).assert().code(0);
+    let database = rusqlite::Connection::open(state.path().join("state.db")).unwrap();
+    let changed = database.execute("UPDATE audit SET entry = replace(entry, 'key.export', 'key.import')", []).unwrap();
+    assert_eq!(changed, 1);
+    drop(database);
+    on(&state, &["audit", "verify"]).assert().code(1).stdout(is_empty()).stderr(contains("not whole at entry 1"));
 }
