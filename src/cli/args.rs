@@ -1,6 +1,7 @@
 //! The command line as it is written: clap's types and nothing that acts.
 
 use super::exit;
+use super::health::Health;
 use crate::app::Options;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -209,6 +210,9 @@ pub enum Command {
         seawall backup all-data --source prosaasil_n8n_data\n\n\
         Exit codes: 0 success, 3 partial, 4 no usable snapshot, 1 it could not be asked for")]
     Backup(Backup),
+    /// Ask the running operator over HTTP whether it is alive; for health checks
+    #[command(after_help = "Exit codes: 0 alive (or ready), 1 not")]
+    Health(Health),
     /// The keys of repositories: without them, no snapshot can be read
     Key(Key),
     /// The hash-chained record of who did what
@@ -431,7 +435,8 @@ pub enum SchemaKind {
 }
 
 /// Loopback: what is served has no secret in it, but it is nobody else's business.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9187));
+pub(super) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 9187));
 /// One reads while another writes; more gain little on one disk.
 const DEFAULT_MAX_RUNS: u16 = 2;
 /// Seconds.

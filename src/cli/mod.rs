@@ -8,6 +8,7 @@ pub mod data;
 pub mod describe;
 pub mod exit;
 pub mod get;
+pub mod health;
 pub mod human;
 pub mod key;
 pub mod logging;
@@ -72,6 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         }
         Command::Key(key) => key::run(&options, key, style, now),
         Command::Audit(audit) => audit::run(&options, audit, style),
+        Command::Health(health) => health::run(health),
         Command::Validate(_) | Command::Schema { .. } => {
             anyhow::bail!("this command is not built into this binary yet")
         }
