@@ -1,0 +1,109 @@
+//! Every metric, once: its name, its kind, its labels and what it says.
+//!
+//! Rules: base units; `_timestamp_seconds` for instants, never "time since"; `_total` for counters; a series is there
+//! from the moment its policy is loaded, says the worst until the better is proven, and goes with its policy. No label
+//! is called like one that Prometheus gives to a target (`job`, `instance`, `namespace`).
+
+/// What a metric does over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only goes up, until the state directory is lost.
+    Counter,
+}
+
+/// One metric.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, with the prefix.
+    pub name: &'static str,
+    /// What it does over time.
+    pub kind: Kind,
+    /// The names of its labels, in the order of a sample's values.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($id:ident $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $id: Metric = Metric {
+                name: concat!("seawall_", $name), kind: Kind::$kind, labels: &[$($label),*], help: $help,
+            };
+        )*
+        /// All of them, in the order of the exposition.
+        pub const ALL: &[&Metric] = &[$(&$id),*];
+    };
+}
+
+metrics! {
+    BACKUP_LAST_SUCCESS Gauge "backup_last_success_timestamp_seconds" ["policy", "source"]
+        "Recovery point: when the newest complete snapshot was begun that is in every repository of the policy. 0 before the first.";
+    BACKUP_DEADLINE Gauge "backup_deadline_timestamp_seconds" ["policy", "source"]
+        "The instant from which the source is overdue. Absent while the policy is suspended.";
+    BACKUP_FIRST_SEEN Gauge "backup_first_seen_timestamp_seconds" ["policy", "source"]
+        "When the source was first seen under its policy.";
+    BACKUP_NEXT_RUN Gauge "backup_next_run_timestamp_seconds" ["policy", "source"]
+        "When the next backup begins. Absent when none is planned.";
+    BACKUP_LAST_RUN Gauge "backup_last_run_timestamp_seconds" ["policy", "source"]
+        "When the newest backup run ended, however it ended. 0 before the first.";
+    BACKUP_LAST_RUN_SUCCESSFUL Gauge "backup_last_run_successful" ["policy", "source"]
+        "Whether the newest backup run into every repository was a success. 0 before the first.";
+    RUNS Counter "runs_total" ["policy", "operation", "result"]
+        "Runs that ended. A repository's own runs have its name after an @ as their policy.";
+    RUN_IN_PROGRESS Gauge "run_in_progress" ["policy", "operation"]
+        "Runs that are under way.";
+    RUN_START Gauge "run_start_timestamp_seconds" ["policy", "operation"]
+        "When the oldest run that is under way began. 0 while none is.";
+    RUN_TIMEOUT Gauge "run_timeout_seconds" ["policy"]
+        "After how long a run is ended as a failure.";
+    MISSED_SLOTS Counter "missed_slots_total" ["policy"]
+        "Slots of the schedule that no run answered.";
+    OBJECTIVE_RPO Gauge "objective_rpo_seconds" ["policy"]
+        "The promised recovery point. Absent when none is promised.";
+    OBJECTIVE_RTO Gauge "objective_rto_seconds" ["policy"]
+        "The promised recovery time. Absent when none is promised.";
+    SNAPSHOTS Gauge "snapshots" ["policy", "source", "repository"]
+        "Snapshots in the repository, partial ones included. 0 until it could be listed.";
+    SNAPSHOT_BYTES Gauge "snapshot_bytes" ["policy", "source", "repository"]
+        "Bytes of the files in the newest complete snapshot. 0 until there is one.";
+    RETENTION_HELD Gauge "retention_held" ["policy", "source", "repository"]
+        "Whether snapshots that no rule keeps are held back from removal.";
+    SELECTOR_UNMATCHED Gauge "selector_unmatched" ["policy"]
+        "Whether the policy matches no volume of this host, so that it protects nothing.";
+    POLICY_SUSPENDED Gauge "policy_suspended" ["policy"]
+        "Whether a person suspended the policy.";
+    POLICY_SUSPENDED_SINCE Gauge "policy_suspended_since_timestamp_seconds" ["policy"]
+        "Since when the policy is suspended. Absent while it is not.";
+    POLICY_INFO Gauge "policy_info" ["policy", "criticality", "revision"]
+        "Always 1: how critical the policy is, and the git commit that it was read at.";
+    REPOSITORY_HEALTHY Gauge "repository_healthy" ["repository"]
+        "Whether the repository can be opened and listed. 0 before the first look.";
+    REPOSITORY_KEY_EXPORTED Gauge "repository_key_exported" ["repository"]
+        "Whether the key is in a person's hands: given by one, or made by Seawall and exported since.";
+    VOLUME_COVERAGE Gauge "volume_coverage" ["state"]
+        "Volumes of this host, by whether a policy backs them up, exempts them, or does not speak of them.";
+    POLICY_FILE_VALID Gauge "policy_file_valid" ["file"]
+        "Whether the policy file has no error. While it has, what was last accepted from it stays in force.";
+    CONFIG_LAST_RELOAD_SUCCESSFUL Gauge "config_last_reload_successful" []
+        "Whether the newest load of the policies directory had no error.";
+    CONFIG_LAST_RELOAD_SUCCESS Gauge "config_last_reload_success_timestamp_seconds" []
+        "When a load of the policies directory last had no error. 0 before the first.";
+    CONFIG_RELOADS Counter "config_reloads_total" ["result"]
+        "Loads of the policies directory that changed something, since the process began.";
+    WATCH_DEGRADED Gauge "watch_degraded" []
+        "Whether changes of the policies directory are only seen by the periodic rescan.";
+    RECONCILE_LAST_SUCCESS Gauge "reconcile_last_success_timestamp_seconds" []
+        "When the last pass through the loop ended well. 0 before the first.";
+    RECONCILES Counter "reconciles_total" []
+        "Passes through the loop since the process began.";
+    STATE_WRITE_OK Gauge "state_write_ok" []
+        "Whether the state directory takes what is to be remembered.";
+    DOCKER_UP Gauge "docker_up" []
+        "Whether the Docker engine answers.";
+    BUILD_INFO Gauge "build_info" ["version", "revision"]
+        "Always 1: the program, and the git commit that it was built from.";
+}

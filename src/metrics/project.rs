@@ -1,0 +1,194 @@
+//! From the status snapshot to samples. Pure: the same status gives the same samples, and nothing else goes in.
+
+use super::names::{self, Metric};
+use crate::reconcile::observed::RepositoryHealth;
+use crate::reconcile::plan::{Coverage, Verdict};
+use crate::reconcile::{Operation, RunResult};
+use crate::status::model::{PolicyStatus, SourceStatus, StatusSnapshot};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One value of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The metric.
+    pub metric: &'static Metric,
+    /// The values of its labels, in its order.
+    pub labels: Vec<String>,
+    /// The value.
+    pub value: f64,
+}
+
+/// Operations that concern a source, and so a policy.
+const OF_POLICIES: [Operation; 2] = [Operation::Backup, Operation::Forget];
+/// Operations that concern a repository as a whole.
+const OF_REPOSITORIES: [Operation; 1] = [Operation::Prune];
+
+/// Every sample of a status. Samples of one metric may be apart from each other.
+pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
+    let mut out = Samples(Vec::with_capacity(64 + status.policies.len() * 40));
+    operator(&mut out, status);
+    let counts = Runs::of(status);
+    let unmatched: BTreeSet<&str> = status
+        .plan
+        .decisions
+        .iter()
+        .filter(|decision| decision.verdict == Verdict::NoMatch)
+        .map(|decision| decision.policy.as_str())
+        .collect();
+    for policy in status.policies.values() {
+        let name = policy.name.as_str();
+        out.add(
+            &names::POLICY_INFO,
+            &[name, &policy.criticality, policy.observed_revision.as_deref().unwrap_or("")],
+            1.0,
+        );
+        out.add(&names::POLICY_SUSPENDED, &[name], truth(policy.suspended));
+        out.add(&names::SELECTOR_UNMATCHED, &[name], truth(unmatched.contains(name)));
+        if policy.exempt.is_none() {
+            counts.add(&mut out, name, &OF_POLICIES);
+            promises(&mut out, policy);
+            for source in &policy.sources {
+                backup(&mut out, policy, source);
+            }
+        }
+    }
+    for repository in status.repositories.values() {
+        let name = repository.name.as_str();
+        counts.add(&mut out, &format!("@{name}"), &OF_REPOSITORIES);
+        let healthy = repository.health == Some(RepositoryHealth::Healthy);
+        out.add(&names::REPOSITORY_HEALTHY, &[name], truth(healthy));
+        out.add(&names::REPOSITORY_KEY_EXPORTED, &[name], truth(!repository.key_export_pending));
+    }
+    out.0
+}
+
+/// What is true of the process and its world.
+fn operator(out: &mut Samples, status: &StatusSnapshot) {
+    let config = &status.config;
+    out.add(&names::BUILD_INFO, &[&status.version, &status.revision], 1.0);
+    out.add(&names::DOCKER_UP, &[], truth(status.docker.up));
+    out.add(&names::RECONCILE_LAST_SUCCESS, &[], instant(status.reconciled_at));
+    out.add(&names::RECONCILES, &[], number(status.reconciles));
+    out.add(&names::STATE_WRITE_OK, &[], truth(status.state_error.is_none()));
+    out.add(&names::CONFIG_LAST_RELOAD_SUCCESSFUL, &[], truth(config.last_reload_successful));
+    out.add(&names::CONFIG_LAST_RELOAD_SUCCESS, &[], instant(config.last_reload_success));
+    out.add(&names::CONFIG_RELOADS, &["success"], number(config.reloads.success));
+    out.add(&names::CONFIG_RELOADS, &["failure"], number(config.reloads.failure));
+    out.add(&names::WATCH_DEGRADED, &[], truth(config.watch_problem.is_some()));
+    for file in &config.files {
+        out.add(&names::POLICY_FILE_VALID, &[&file.file.to_string_lossy()], truth(file.valid));
+    }
+    for state in Coverage::ALL {
+        let count = status.volumes.values().filter(|volume| volume.coverage == state).count();
+        out.add(&names::VOLUME_COVERAGE, &[state.as_str()], number(count as u64));
+    }
+}
+
+/// What a policy promises, and what it has not kept.
+fn promises(out: &mut Samples, policy: &PolicyStatus) {
+    let name = [policy.name.as_str()];
+    out.add(&names::MISSED_SLOTS, &name, number(policy.missed_slots));
+    let promised = [
+        (&names::OBJECTIVE_RPO, policy.rpo_seconds),
+        (&names::OBJECTIVE_RTO, policy.rto_seconds),
+        (&names::RUN_TIMEOUT, policy.timeout_seconds),
+    ];
+    for (metric, seconds) in promised {
+        if let Some(seconds) = seconds {
+            out.add(metric, &name, number(seconds));
+        }
+    }
+    if policy.suspended {
+        out.add(&names::POLICY_SUSPENDED_SINCE, &name, instant(policy.suspended_since));
+    }
+}
+
+/// What is true of one source.
+fn backup(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
+    let labels = [policy.name.as_str(), source.source.as_str()];
+    out.add(&names::BACKUP_LAST_SUCCESS, &labels, instant(source.last_success));
+    out.add(&names::BACKUP_FIRST_SEEN, &labels, instant(source.first_seen));
+    out.add(&names::BACKUP_LAST_RUN, &labels, instant(source.last_run.as_ref().map(|run| run.finished)));
+    out.add(&names::BACKUP_LAST_RUN_SUCCESSFUL, &labels, truth(source.last_run_successful == Some(true)));
+    if let Some(deadline) = source.deadline.filter(|_| !policy.suspended) {
+        out.add(&names::BACKUP_DEADLINE, &labels, instant(Some(deadline)));
+    }
+    if let Some(next) = source.next_run {
+        out.add(&names::BACKUP_NEXT_RUN, &labels, instant(Some(next)));
+    }
+    for repository in &policy.repositories {
+        let labels = [labels[0], labels[1], repository.as_str()];
+        let store = source.repositories.iter().find(|store| store.repository == *repository);
+        out.add(&names::SNAPSHOTS, &labels, number(store.map_or(0, |store| store.snapshots)));
+        out.add(&names::SNAPSHOT_BYTES, &labels, number(store.map_or(0, |store| store.bytes)));
+        let retention = source.retention.iter().find(|retention| retention.repository == *repository);
+        out.add(&names::RETENTION_HELD, &labels, truth(retention.is_some_and(|retention| retention.held.is_some())));
+    }
+}
+
+/// Runs, by the policy that they count for (`@` and a name for a repository's own).
+struct Runs<'a> {
+    ended: BTreeMap<&'a str, Vec<(&'a str, &'a str, u64)>>,
+    running: BTreeMap<(String, Operation), (u64, Timestamp)>,
+}
+
+impl<'a> Runs<'a> {
+    fn of(status: &'a StatusSnapshot) -> Self {
+        let mut ended: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for run in &status.runs {
+            ended.entry(&run.policy).or_default().push((run.operation.as_str(), run.result.as_str(), run.count));
+        }
+        let mut running = BTreeMap::new();
+        for run in status.running.iter().map(|run| &run.running) {
+            let owners = match &run.source {
+                Some(source) => vec![source.policy.clone()],
+                None => run.repositories.iter().map(|name| format!("@{name}")).collect(),
+            };
+            for owner in owners {
+                let (count, oldest) = running.entry((owner, run.operation)).or_insert((0, run.started));
+                *count += 1;
+                *oldest = run.started.min(*oldest);
+            }
+        }
+        Self { ended, running }
+    }
+
+    fn add(&self, out: &mut Samples, owner: &str, operations: &[Operation]) {
+        let ended = self.ended.get(owner).map_or(&[][..], Vec::as_slice);
+        for &operation in operations {
+            let word = operation.as_str();
+            for result in RunResult::ALL {
+                let same = |(did, ended, _): &&(&str, &str, u64)| *did == word && *ended == result.as_str();
+                let count = ended.iter().find(same).map_or(0, |(_, _, count)| *count);
+                out.add(&names::RUNS, &[owner, word, result.as_str()], number(count));
+            }
+            let running = self.running.get(&(owner.to_owned(), operation));
+            out.add(&names::RUN_IN_PROGRESS, &[owner, word], number(running.map_or(0, |(count, _)| *count)));
+            out.add(&names::RUN_START, &[owner, word], instant(running.map(|(_, oldest)| *oldest)));
+        }
+    }
+}
+
+struct Samples(Vec<Sample>);
+
+impl Samples {
+    fn add(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
+        debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
+        self.0.push(Sample { metric, labels: labels.iter().map(|&value| value.to_owned()).collect(), value });
+    }
+}
+
+fn truth(holds: bool) -> f64 {
+    if holds { 1.0 } else { 0.0 }
+}
+
+/// Seconds since 1970; 0 for what has not happened yet.
+fn instant(at: Option<Timestamp>) -> f64 {
+    at.map_or(0.0, |at| at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus has no other number; whole ones are exact up to 2^53")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
