@@ -106,16 +106,25 @@ fn text_of(mut text: String, what: &str) -> Result<Secret, KeyError> {
     if text.is_empty() { Err(KeyError::Empty(what.to_owned())) } else { Ok(Secret(text)) }
 }
 
-/// Makes a key of 32 random bytes of the operating system, in hex, and stores it at `path`: mode 0600, in a
-/// directory of mode 0700, durable on return, never over an existing file.
+/// Makes a key of 32 random bytes of the operating system, in hex, and stores it.
+///
+/// # Errors
+/// As [`store`].
+pub fn generate(path: &Path) -> Result<Secret, KeyError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| KeyError::Unwritable { path: path.to_owned(), source: io::Error::other(e.to_string()) })?;
+    let secret = Secret(hex::encode(bytes));
+    store(path, &secret)?;
+    Ok(secret)
+}
+
+/// Stores a key at `path`: mode 0600, in a directory of mode 0700, durable on return, never over an existing file.
 ///
 /// # Errors
 /// It could not be stored; nothing half-written stays.
-pub fn generate(path: &Path) -> Result<Secret, KeyError> {
+pub fn store(path: &Path, secret: &Secret) -> Result<(), KeyError> {
     let failed = |source| KeyError::Unwritable { path: path.to_owned(), source };
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|e| failed(io::Error::other(e.to_string())))?;
-    let secret = Secret(hex::encode(bytes));
     let directory = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
@@ -129,7 +138,7 @@ pub fn generate(path: &Path) -> Result<Secret, KeyError> {
         }
         return Err(failed(error));
     }
-    Ok(secret)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,8 +16,11 @@ const LIMITS_OF_RESTIC: [&str; 4] = [
 #[test]
 fn restic_restores_a_hard_tree_as_it_was() {
     let lab = Lab::hard();
-    let report = lab.backup(&lab.open(), 0).unwrap();
+    let repository = lab.open();
+    let report = lab.backup(&repository, 0).unwrap();
     assert_eq!(report.problems, []);
+    let again = lab.backup(&repository, 1).unwrap();
+    assert_eq!((again.read_bytes, again.added_bytes), (0, 0), "every name is found again in the parent");
     let snapshot = report.snapshot.unwrap();
     assert!(snapshot.complete);
     lab.check();

@@ -49,6 +49,9 @@ fn the_default_repository_gets_a_key_of_its_own_and_losing_it_is_loud() {
     assert!(restic.status.success(), "the exported key opens it for restic");
 
     let path = registry.key_path("default");
+    fs::remove_file(&path).unwrap();
+    registry.open(&repository).unwrap();
+    assert_eq!(registry.key(&repository).unwrap(), stored, "put back while it is still known");
     let aside = lab.dir.path().join("aside");
     fs::rename(&path, &aside).unwrap();
     let fresh = Registry::new(lab.dir.path());

@@ -86,8 +86,11 @@ fn a_prune_sweeps_what_killed_writers_left() {
     let repository = lab.open();
     lab.backup(&repository, 0).unwrap();
     let leftover = lab.repository().join("data/00").join(format!("{}-tmp-1-1", "0".repeat(64)));
-    std::fs::write(&leftover, "half a pack").unwrap();
+    let recent = lab.repository().join("data/00/recent-tmp-1-1");
+    std::fs::write(&recent, "being written").unwrap();
+    let file = std::fs::File::create(&leftover).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     repository.prune(&Control::default()).unwrap();
-    assert!(!leftover.exists());
+    assert!(!leftover.exists() && recent.exists());
     lab.check();
 }

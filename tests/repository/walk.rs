@@ -1,6 +1,6 @@
 //! The walker in a world that moves.
 
-use crate::lab::{Lab, Mounted, wait_until};
+use crate::lab::{Lab, Mounted, child, given_lab, run, wait_until};
 use seawall::adapters::volume_walk::{Entry, Exclude, Kind, Walk};
 use std::fs;
 use std::io::Read;
@@ -92,7 +92,7 @@ fn a_fifo_in_the_place_of_a_file_blocks_nobody() {
     let mut walk = walk(&lab.volume());
     let a = file_at(&mut walk, "a");
     fs::remove_file(lab.volume().join("a")).unwrap();
-    crate::lab::run(std::process::Command::new("mkfifo").arg(lab.volume().join("a")));
+    run(std::process::Command::new("mkfifo").arg(lab.volume().join("a")));
     assert!(read(a).is_err());
 }
 
@@ -156,7 +156,8 @@ fn a_root_that_goes_away_is_no_empty_volume() {
     lab.write("c", "x");
     let walk = walk(&lab.volume());
     let (root, notes) = (walk.root().clone(), walk.notes());
-    fs::rename(lab.volume(), lab.dir.path().join("gone")).unwrap();
+    // Whoever makes a new directory at once is likely to be given the same inode number.
+    fs::remove_dir_all(lab.volume()).unwrap();
     fs::create_dir(lab.volume()).unwrap();
     root.look_again();
     assert_eq!(notes.lost().unwrap(), "its directory was replaced by another one");
@@ -171,4 +172,31 @@ fn a_symlink_is_no_root() {
     let link = lab.dir.path().join("link");
     std::os::unix::fs::symlink(lab.volume(), &link).unwrap();
     assert!(Walk::open(&link, Exclude::new(&[]).unwrap(), CancellationToken::new()).is_err());
+}
+
+#[test]
+fn a_tree_may_be_deeper_than_files_may_be_open_and_longer_than_a_path() {
+    let lab = Lab::new();
+    run(&mut child("walk::child_walks_far_down", &lab));
+}
+
+#[test]
+#[ignore = "run by its parent"]
+fn child_walks_far_down() {
+    use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+    let root = given_lab().join("volume");
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut at = openat(CWD, &root, flags, Mode::empty()).unwrap();
+    for _ in 0..1000 {
+        for name in ["down-the-well", "other"] {
+            mkdirat(&at, name, Mode::RWXU).unwrap();
+        }
+        at = openat(&at, "down-the-well", flags, Mode::empty()).unwrap();
+    }
+    let limit = rustix::process::Rlimit { current: Some(100), maximum: Some(100) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let walk = walk(&root);
+    let notes = walk.notes();
+    assert_eq!(walk.count(), 2001);
+    assert_eq!(notes.problems(), (vec![], 0));
 }

@@ -1,6 +1,7 @@
 //! The repository's files on a local disk: durable once written, and no error swallowed.
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -134,8 +135,8 @@ impl LocalFiles {
         sync_directory(&self.root)
     }
 
-    /// Removes temporary files that a killed writer left. Only with the exclusive lock in hand.
-    pub(super) fn sweep(&self) -> io::Result<()> {
+    /// Removes temporary files that a killed writer left a day ago or earlier.
+    pub(super) fn sweep(&self, now: Timestamp) -> io::Result<()> {
         let mut directories = vec![self.root.join("snapshots"), self.root.join("index")];
         for entry in fs::read_dir(self.root.join("data"))? {
             directories.push(entry?.path());
@@ -143,7 +144,12 @@ impl LocalFiles {
         for directory in directories.iter().filter(|directory| directory.is_dir()) {
             for entry in fs::read_dir(directory)? {
                 let entry = entry?;
-                if entry.file_name().to_string_lossy().contains("-tmp-") {
+                if !entry.file_name().to_string_lossy().contains("-tmp-") {
+                    continue;
+                }
+                let written = entry.metadata()?.modified()?;
+                if Timestamp::try_from(written).is_ok_and(|at| now.duration_since(at) > SignedDuration::from_hours(24))
+                {
                     self.take_away(&entry.path())?;
                 }
             }

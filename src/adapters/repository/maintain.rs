@@ -5,6 +5,7 @@ use super::files::LocalFiles;
 use super::lock::Lock;
 use super::report::{Control, PruneReport};
 use super::{RepositoryAdapter, library};
+use crate::clock::{Clock, SystemClock};
 use crate::reconcile::{SnapshotRecord, SourceKey};
 use bytes::Bytes;
 use rustic_core::{CheckOptions, Credentials, FileType, Id, PruneOptions, ReadBackend};
@@ -76,7 +77,9 @@ impl RepositoryAdapter {
     pub fn prune(&self, control: &Control) -> Result<PruneReport, RepositoryError> {
         let _pass = self.gate.alone(&control.cancel, PATIENCE).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, true)?;
-        self.files.sweep().map_err(|e| RepositoryError::io("remove unfinished files", &self.location, &e))?;
+        self.files
+            .sweep(SystemClock.now())
+            .map_err(|e| RepositoryError::io("remove unfinished files", &self.location, &e))?;
         let config = self.guarded("read the config file", || self.files.read_full(FileType::Config, &Id::default()))?;
         let pruned = self.prune_with(config, control);
         if control.cancel.is_cancelled() && pruned.is_err() { Err(interrupted_prune()) } else { pruned }

@@ -282,3 +282,15 @@ fn is_bare(directory: &Path, deep: bool) -> io::Result<bool> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_the_library_is_an_error() {
+        let error = guarded::<()>("try", Path::new("/repository"), || panic!("index\nout of bounds")).unwrap_err();
+        assert_eq!(error.reason(), "Internal");
+        assert!(error.told().ends_with("(index out of bounds)"), "{}", error.told());
+    }
+}

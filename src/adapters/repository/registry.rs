@@ -22,6 +22,7 @@ pub struct Registry {
 #[derive(Debug)]
 struct Opened {
     digest: String,
+    password: Secret,
     adapter: Arc<RepositoryAdapter>,
 }
 
@@ -106,6 +107,9 @@ impl Registry {
         let mut slot = lock(&slot);
         if let Some(opened) = slot.as_ref() {
             if opened.digest == repository.digest && opened.adapter.is_current() {
+                if repository.password_from.is_none() {
+                    self.put_back(&repository.name, &opened.password)?;
+                }
                 return Ok(Some(Arc::clone(&opened.adapter)));
             }
             *slot = None;
@@ -121,7 +125,7 @@ impl Registry {
         let password = self.password(repository, &location, exists)?;
         let adapter = Arc::new(RepositoryAdapter::open_or_init(&repository.name, &location, &password)?);
         self.remember(&repository.name, &location)?;
-        *slot = Some(Opened { digest: repository.digest.clone(), adapter: Arc::clone(&adapter) });
+        *slot = Some(Opened { digest: repository.digest.clone(), password, adapter: Arc::clone(&adapter) });
         Ok(Some(adapter))
     }
 
@@ -153,6 +157,16 @@ impl Registry {
             "made a new key; without it the backups cannot be read: keep a copy elsewhere (`seawall key export`)"
         );
         key::generate(&path).map_err(|e| unreadable(&repository.name, &e))
+    }
+
+    /// A key file that vanishes while the key is still in memory is written again: after a restart it were too late.
+    fn put_back(&self, name: &str, password: &Secret) -> Result<(), RepositoryError> {
+        let path = self.key_path(name);
+        if path.try_exists().map_err(|e| RepositoryError::io("look for the key", &path, &e))? {
+            return Ok(());
+        }
+        tracing::error!(repository = name, key = %path.display(), "the key file was gone and has been written again");
+        key::store(&path, password).map_err(|e| unreadable(name, &e))
     }
 
     /// The file that remembers where a repository has been, so that an unmounted disk is not taken for a new one.

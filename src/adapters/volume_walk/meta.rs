@@ -30,6 +30,8 @@ pub struct Meta {
     pub mtime: (i64, u32),
     /// Last change of the inode.
     pub ctime: (i64, u32),
+    /// When the inode came into being; zero where the file system does not tell.
+    pub born: (i64, u32),
     /// Extended attributes, ACLs and capabilities among them, sorted by name.
     pub xattrs: Vec<(String, Vec<u8>)>,
 }
@@ -47,15 +49,23 @@ impl Meta {
             size: stat.stx_size,
             mtime: (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
             ctime: (stat.stx_ctime.tv_sec, stat.stx_ctime.tv_nsec),
+            born: (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec),
             xattrs: Vec::new(),
         }
     }
 
-    /// Whether both speak of the same inode.
-    #[must_use]
-    pub fn same_inode(&self, other: &Self) -> bool {
-        (self.inode, self.device) == (other.inode, other.device)
+    /// What tells this inode from all others, also from a later one that was given the same number.
+    pub(super) fn identity(&self) -> Identity {
+        Identity { inode: self.inode, device: self.device, born: self.born }
     }
+}
+
+/// One inode for as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    inode: u64,
+    device: u64,
+    born: (i64, u32),
 }
 
 /// The mount that an inode was reached through. Kernels before 5.8 do not tell; there the device stands in.
@@ -75,13 +85,15 @@ impl Mount {
     }
 }
 
+const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME).union(StatxFlags::MNT_ID);
+
 pub(super) fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> Result<Statx, Errno> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    rustix::fs::statx(dir, name, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
+    rustix::fs::statx(dir, name, flags, WANTED)
 }
 
 pub(super) fn stat_fd(fd: BorrowedFd<'_>) -> Result<Statx, Errno> {
-    rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)
+    rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, WANTED)
 }
 
 /// Opens for reading: never through a link, never blocking on a FIFO, without an access time where permitted.

@@ -11,7 +11,7 @@ pub use meta::Meta;
 pub use notes::Notes;
 pub use reader::{Opener, Reader};
 
-use meta::{Mount, names_in, open_at, stat_at, stat_fd, xattrs_at, xattrs_of};
+use meta::{Identity, Mount, names_in, open_at, stat_at, stat_fd, xattrs_at, xattrs_of};
 use reader::describe;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, FileType, OFlags};
@@ -87,16 +87,21 @@ impl Root {
             .and_then(|fd| stat_fd(fd.as_fd()))
             .map(|stat| Meta::of(&stat));
         match now {
-            Ok(now) if now.same_inode(&self.meta) => {}
+            Ok(now) if now.identity() == self.meta.identity() => {}
             Ok(_) => self.notes.lose("its directory was replaced by another one"),
             Err(error) => self.notes.lose(describe(error)),
         }
     }
 }
 
+/// How many directories above the current one stay open. A tree may be deeper than a process may open files.
+const KEPT_OPEN: usize = 32;
+
 #[derive(Debug)]
 struct Frame {
-    directory: Arc<OwnedFd>,
+    /// `None`: closed for now, because the walk is far below.
+    directory: Option<Arc<OwnedFd>>,
+    identity: Identity,
     path: PathBuf,
     names: std::vec::IntoIter<OsString>,
 }
@@ -120,7 +125,9 @@ impl Walk {
             return Err(error.into());
         }
         names.retain(|name| !exclude.matches(Path::new(name)));
-        let frame = Frame { directory: Arc::new(directory), path: PathBuf::new(), names: names.into_iter() };
+        let identity = root_meta.identity();
+        let directory = Some(Arc::new(directory));
+        let frame = Frame { directory, identity, path: PathBuf::new(), names: names.into_iter() };
         Ok(Self {
             root: Root { path: root.to_owned(), meta: root_meta, notes: Arc::clone(&notes) },
             mount: Mount::of(&stat),
@@ -156,6 +163,26 @@ impl Walk {
         if !matches!(error, Errno::NOENT | Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NOTDIR) {
             self.root.look_again();
         }
+    }
+
+    /// The current directory. One that was closed is opened again from the root, component by component.
+    fn directory(&mut self) -> Result<Arc<OwnedFd>, Errno> {
+        let (Some(root), Some(frame)) = (self.stack.first().and_then(|f| f.directory.clone()), self.stack.last_mut())
+        else {
+            return Err(Errno::BADF);
+        };
+        if let Some(directory) = &frame.directory {
+            return Ok(Arc::clone(directory));
+        }
+        let mut directory = root;
+        for name in &frame.path {
+            directory = Arc::new(open_at(directory.as_fd(), name, OFlags::DIRECTORY)?);
+        }
+        if Meta::of(&stat_fd(directory.as_fd())?).identity() != frame.identity {
+            return Err(Errno::NOENT);
+        }
+        frame.directory = Some(Arc::clone(&directory));
+        Ok(directory)
     }
 
     fn visit(&mut self, directory: &Arc<OwnedFd>, name: &OsStr, path: &Path) -> Option<Entry> {
@@ -198,7 +225,10 @@ impl Walk {
         }
         match xattrs_at(directory.as_fd(), name) {
             Ok(xattrs) => meta.xattrs = xattrs,
-            Err(error) => self.notes.problem(path, format!("extended attributes: {}", describe(error))),
+            Err(error) => {
+                stat_at(directory.as_fd(), name)?;
+                self.notes.problem(path, format!("extended attributes: {}", describe(error)));
+            }
         }
         Ok(Some(Entry { path: path.to_owned(), meta, kind }))
     }
@@ -217,8 +247,12 @@ impl Walk {
                 self.trouble(path, error);
             }
             names.retain(|name| !self.exclude.matches(&path.join(name)));
-            let directory = Arc::new(directory);
-            self.stack.push(Frame { directory, path: path.to_owned(), names: names.into_iter() });
+            let (directory, identity) = (Some(Arc::new(directory)), meta.identity());
+            self.stack.push(Frame { directory, identity, path: path.to_owned(), names: names.into_iter() });
+            // The root stays open: it is the way back to all others.
+            if let Some(far_above) = self.stack.len().checked_sub(KEPT_OPEN).filter(|depth| *depth > 0) {
+                self.stack[far_above].directory = None;
+            }
         } else {
             tracing::info!(path = %path.display(), "not entered: another file system is mounted here");
         }
@@ -241,9 +275,16 @@ impl Iterator for Walk {
                 continue;
             };
             let path = frame.path.join(&name);
-            let directory = Arc::clone(&frame.directory);
-            if let Some(entry) = self.visit(&directory, &name, &path) {
-                return Some(entry);
+            match self.directory() {
+                Ok(directory) => {
+                    if let Some(entry) = self.visit(&directory, &name, &path) {
+                        return Some(entry);
+                    }
+                }
+                Err(error) => {
+                    self.trouble(&path, error);
+                    self.stack.pop();
+                }
             }
         }
         None

@@ -38,8 +38,8 @@ impl Opener {
     fn try_open(&self) -> Result<Reader, Errno> {
         let fd = open_at(self.directory.as_fd(), &self.name, OFlags::empty())?;
         let now = Meta::of(&stat_fd(fd.as_fd())?);
-        // Another inode under the name has other metadata than what was recorded; calling it vanished is honest.
-        if !now.same_inode(&self.seen) {
+        // Another file under the name has other metadata than what was recorded; calling it vanished is honest.
+        if now.identity() != self.seen.identity() {
             return Err(Errno::NOENT);
         }
         self.notes.opened();
