@@ -15,4 +15,4 @@ pub use model::{
     VolumeSelect, VolumeSource,
 };
 pub use retention::{Guard, Retention};
-pub use schedule::Schedule;
+pub use schedule::{Rule, Schedule, ScheduleError};

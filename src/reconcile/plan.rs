@@ -1,5 +1,7 @@
 //! What is to be done, and why.
 
+pub use crate::policy::retention::SnapshotDecision;
+
 use super::{SourceKey, TargetKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -146,20 +148,6 @@ pub struct RetentionDecision {
     pub snapshots: Vec<SnapshotDecision>,
     /// Why nothing is removed although something could be.
     pub held: Option<Held>,
-}
-
-/// What happens to one snapshot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SnapshotDecision {
-    /// Its id.
-    pub id: String,
-    /// Its time.
-    pub time: Timestamp,
-    /// Whether it stays.
-    pub keep: bool,
-    /// Why: `newest complete`, `last 2 of 4`, `daily 2026-11-22`, `no rule keeps it`, …; at least one.
-    pub reasons: Vec<String>,
 }
 
 /// A removal that waits.

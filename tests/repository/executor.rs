@@ -59,12 +59,7 @@ fn world() -> World {
 }
 
 fn policy(timeout: Duration) -> Policy {
-    let schedule = Schedule {
-        rule: Rule::Every(Duration::from_hours(1)),
-        time_zone: "UTC".to_owned(),
-        jitter: Duration::ZERO,
-        starting_deadline: None,
-    };
+    let schedule = Schedule::new(Rule::Every(Duration::from_hours(1)), "UTC", Duration::ZERO, None).unwrap();
     let spec = BackupSpec {
         schedule,
         repositories: vec!["default".to_owned(), "offsite".to_owned()],
