@@ -324,7 +324,7 @@ pub enum GetWhat {
         source: Option<String>,
         /// At most this many
         #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
+        limit: u32,
         /// How the list is printed
         #[command(flatten)]
         format: Output,

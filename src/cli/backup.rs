@@ -4,6 +4,7 @@ use super::args::Backup as Args;
 use super::client::{Operator, escape};
 use super::data::{self, Runs};
 use super::exit::Exit;
+use super::get::known_policy;
 use super::human::{bytes, count, short_id, span_words};
 use super::output::{emit, indent, one_line, remark};
 use super::progress::Bars;
@@ -22,7 +23,7 @@ use std::time::Duration;
 /// How often the operator is asked how far it is.
 const POLL: Duration = Duration::from_millis(500);
 /// Most runs that are asked for while waiting; a policy with more sources is read in what the newest say.
-const RUNS: usize = 1_000;
+const RUNS: u32 = 1_000;
 
 /// Backs up a policy now.
 ///
@@ -43,6 +44,8 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
 /// Asks the operator, if one runs.
 async fn ask(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> anyhow::Result<Option<Exit>> {
     let Some(operator) = Operator::find(&options.state).await? else { return Ok(None) };
+    // The operator refuses an unknown name as well, but only the list of all names tells which one was meant.
+    known_policy(&operator.get("/api/v1/status").await?, &args.name)?;
     let mut path = format!("/api/v1/policies/{}/backup", escape(&args.name));
     if let Some(source) = &args.source {
         path = format!("{path}?source={}", escape(source));

@@ -25,7 +25,7 @@ pub struct Runs {
     /// Of this source only.
     pub source: Option<String>,
     /// At most so many, the newest.
-    pub limit: usize,
+    pub limit: u32,
 }
 
 impl Runs {
@@ -71,7 +71,7 @@ pub fn look(options: &Options, wanted: &Wanted) -> anyhow::Result<Look> {
             fits(&runs.policy, run.source.as_ref().map(|key| key.policy.as_str()))
                 && fits(&runs.source, run.source.as_ref().map(|key| key.source.as_str()))
         });
-        look.runs.truncate(runs.limit);
+        look.runs.truncate(runs.limit as usize);
     }
     Ok(look)
 }

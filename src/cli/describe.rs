@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Most runs that a description lists.
-const RUNS: usize = 10;
+const RUNS: u32 = 10;
 
 /// Everything about one policy.
 #[derive(Debug, Serialize)]

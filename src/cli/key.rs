@@ -11,6 +11,7 @@ use crate::adapters::key::{self, Secret};
 use crate::adapters::repository::Registry;
 use crate::app::Options;
 use crate::controller::ports::{AuditEntry, Entry, Record};
+use crate::http::actor;
 use crate::status::model::RepositoryStatus;
 use crate::status::persist::StateDir;
 use anyhow::{Context, bail};
@@ -186,7 +187,7 @@ fn note_alone(options: &Options, repository: &str, now: Timestamp) -> anyhow::Re
     facts.repositories.entry(repository.to_owned()).or_default().key_exported = true;
     let audit = AuditEntry {
         at: now,
-        actor: format!("user:{}", rustix::process::getuid().as_raw()),
+        actor: actor(Some(rustix::process::getuid().as_raw())),
         action: "key.export".to_owned(),
         object: format!("repository/{repository}"),
         result: "success".to_owned(),

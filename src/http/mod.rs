@@ -12,6 +12,8 @@ mod respond;
 mod server;
 pub mod socket;
 
+pub use peer::actor;
+
 use crate::clock::{Clock, SystemClock};
 use crate::controller::ports::StatusReceiver;
 use crate::status::model::StatusSnapshot;

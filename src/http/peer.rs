@@ -1,7 +1,7 @@
 //! Who is at the other end of the socket.
 
 /// `user:NAME(UID)`, for the audit trail. The name is the host's own for the user id, where it has one.
-pub(super) fn actor(uid: Option<u32>) -> String {
+pub fn actor(uid: Option<u32>) -> String {
     let Some(uid) = uid else { return "user:unknown".to_owned() };
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     format!("user:{}({uid})", name_of(&users, uid).unwrap_or("unnamed"))

@@ -168,6 +168,7 @@ fn a_backup_is_waited_for_and_its_result_is_the_exit_code() {
             &[
                 ("POST /api/v1/policies/whatsapp-auth/backup", 200, SOURCES),
                 ("GET /api/v1/status", 200, STATUS),
+                ("GET /api/v1/status", 200, STATUS),
                 ("GET /api/v1/status", 200, &status),
                 ("GET /api/v1/runs", 200, RUNS),
                 ("GET /api/v1/runs", 200, &runs),
@@ -179,7 +180,7 @@ fn a_backup_is_waited_for_and_its_result_is_the_exit_code() {
             .stdout(starts_with("whatsapp-auth/prosaasil_whatsapp_auth in default: began\n"))
             .stdout(contains(format!("in default: {result}: 2 files could not be taken")))
             .stderr(is_empty());
-        assert_eq!(operator.asked()[0], "POST /api/v1/policies/whatsapp-auth/backup?source=prosaasil_whatsapp_auth");
+        assert_eq!(operator.asked()[1], "POST /api/v1/policies/whatsapp-auth/backup?source=prosaasil_whatsapp_auth");
     }
 }
 
@@ -207,6 +208,7 @@ fn a_backup_can_be_asked_for_without_waiting_and_can_be_refused() {
     FakeOperator::start(
         state.path(),
         &[
+            ("GET /api/v1/status", 200, STATUS),
             ("POST /api/v1/policies/whatsapp-auth/backup", 200, SOURCES),
             ("POST /api/v1/policies/redis/backup", 409, r#"{"error":"redis is exempt: a cache, rebuilt on start"}"#),
         ],
@@ -220,6 +222,7 @@ fn a_backup_can_be_asked_for_without_waiting_and_can_be_refused() {
         .code(1)
         .stdout(is_empty())
         .stderr("error: redis is exempt: a cache, rebuilt on start\n");
+    on(&state, &["backup", "rdis"]).assert().code(1).stderr(contains("did you mean `redis`?"));
 }
 
 #[test]

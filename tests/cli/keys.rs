@@ -98,6 +98,7 @@ fn without_an_operator_the_state_directory_takes_note_and_the_audit_trail_tells(
     let record: serde_json::Value = serde_json::from_str(exported.trim()).unwrap();
     assert_eq!(record["entry"]["action"], "key.export");
     assert_eq!(record["entry"]["object"], "repository/default");
+    assert!(record["entry"]["actor"].as_str().unwrap().starts_with("user:"));
     assert!(!exported.contains(KEY));
 }
 
