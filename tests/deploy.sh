@@ -73,7 +73,7 @@ check "it backs up a volume that belongs to somebody else, and restic reads the 
 compose exec -T seawall /seawall backup one
 compose exec -T seawall /seawall get volumes
 compose exec -T seawall /seawall key export --yes >"$scratch/key"
-repository=$(find "$scratch/state" -name config -path '*default*' -printf '%h\n' | head -n 1)
+repository=$(dirname "$(find "$scratch/state" -name config -type f | head -n 1)")
 restic --no-cache -q -r "$repository" -p "$scratch/key" check
 restic --no-cache -q -r "$repository" -p "$scratch/key" restore latest --target "$scratch/back"
 found=$(find "$scratch/back" -name private)
