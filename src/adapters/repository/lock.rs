@@ -201,3 +201,59 @@ fn is_old(path: &Path, now: Timestamp) -> bool {
         .and_then(|modified| Timestamp::try_from(modified).ok())
         .is_some_and(|modified| now.duration_since(modified) > STALE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustic_core::repofile::MasterKey;
+
+    fn directory() -> (tempfile::TempDir, Arc<LocalFiles>, Sealer) {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(LOCKS)).unwrap();
+        let files = Arc::new(LocalFiles::new(dir.path()));
+        (dir, files, Sealer::new(&MasterKey::new()).unwrap())
+    }
+
+    fn names(dir: &tempfile::TempDir) -> Vec<PathBuf> {
+        fs::read_dir(dir.path().join(LOCKS)).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_refreshed_lock_is_another_file_and_goes_with_its_holder() {
+        let (dir, files, sealer) = directory();
+        let lock = Lock::take(&files, &sealer, false).unwrap();
+        let before = names(&dir);
+        refresh(&files, &sealer, false, &lock.current).unwrap();
+        let after = names(&dir);
+        assert_eq!((before.len(), after.len()), (1, 1));
+        assert_ne!(before, after);
+        drop(lock);
+        assert_eq!(names(&dir), [] as [PathBuf; 0]);
+    }
+
+    #[test]
+    fn exclusive_goes_with_nobody_and_shared_with_shared() {
+        let (dir, files, sealer) = directory();
+        let first = Lock::take(&files, &sealer, false).unwrap();
+        let second = Lock::take(&files, &sealer, false).unwrap();
+        assert_eq!(Lock::take(&files, &sealer, true).unwrap_err().reason(), "Locked");
+        assert_eq!(names(&dir).len(), 2, "who is refused leaves nothing");
+        drop((first, second));
+        let alone = Lock::take(&files, &sealer, true).unwrap();
+        assert_eq!(Lock::take(&files, &sealer, false).unwrap_err().reason(), "Locked");
+        drop(alone);
+    }
+
+    #[test]
+    fn age_and_a_dead_holder_make_a_lock_stale() {
+        let own = LockFile::own(true);
+        let after = |minutes| own.time + SignedDuration::from_mins(minutes);
+        assert!(!own.is_stale(after(29)));
+        assert!(own.is_stale(after(31)));
+        let elsewhere = LockFile { hostname: "elsewhere".to_owned(), pid: 1, seawall: None, ..own.clone() };
+        assert!(!elsewhere.is_stale(after(1)), "nobody knows about processes of another host");
+        assert!(elsewhere.is_stale(after(31)));
+        let reused = LockFile { pid: 1, ..own.clone() };
+        assert!(reused.is_stale(after(1)), "another process has the number by now");
+    }
+}

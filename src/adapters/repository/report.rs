@@ -7,9 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Most problems that a report lists; all are counted.
-pub const LISTED_PROBLEMS: usize = 1000;
-
 /// The files to be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeTree {
@@ -62,7 +59,7 @@ pub struct BackupReport {
     pub added_bytes: u64,
     /// Bytes of contents that were read from the source; none for files that did not change.
     pub read_bytes: u64,
-    /// What could not be taken as it was, the first [`LISTED_PROBLEMS`].
+    /// What could not be taken as it was, the first [`crate::adapters::volume_walk::LISTED_PROBLEMS`].
     pub problems: Vec<FileProblem>,
     /// How much in all.
     pub problem_count: u64,

@@ -8,7 +8,7 @@ mod reader;
 
 pub use exclude::Exclude;
 pub use meta::Meta;
-pub use notes::Notes;
+pub use notes::{LISTED_PROBLEMS, Notes};
 pub use reader::{Opener, Reader};
 
 use meta::{Identity, Mount, names_in, open_at, stat_at, stat_fd, xattrs_at, xattrs_of};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Most problems that are listed; all are counted.
-const LISTED: usize = 1000;
+pub const LISTED_PROBLEMS: usize = 1000;
 
 /// Shared between a walk, its readers and whoever started them.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Notes {
     pub fn problem(&self, path: &Path, problem: impl Into<String>) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        if problems.len() < LISTED {
+        if problems.len() < LISTED_PROBLEMS {
             let path = if path.as_os_str().is_empty() { ".".into() } else { path.to_string_lossy().into_owned() };
             problems.push(FileProblem { path, problem: problem.into() });
         }
