@@ -5,14 +5,22 @@
 //! Nothing here reads a file, a clock or the network.
 
 pub mod diagnostic;
+mod document;
 pub mod model;
+mod parse;
+pub mod quantity;
+mod raw;
 pub mod retention;
 pub mod schedule;
+mod structure;
+mod validate;
 
 pub use diagnostic::Diagnostic;
+pub use document::MAX_FILE_BYTES;
 pub use model::{
     BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, SecretRef, Source, Treatment,
     VolumeSelect, VolumeSource,
 };
+pub use parse::{Document, Kind, Parsed, link, parse, schema};
 pub use retention::{Guard, Retention};
 pub use schedule::{Rule, Schedule, ScheduleError};

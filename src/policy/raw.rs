@@ -1,0 +1,240 @@
+//! The documents as a person writes them. The comments here are the descriptions in `schema/`.
+
+use super::{Criticality, SecretRef};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A promise about one source of data on a Docker host: what is protected, when, where to, and what is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupPolicy {
+    /// The version of this format.
+    pub api_version: ApiVersion,
+    /// The kind of this document.
+    pub kind: BackupPolicyKind,
+    /// What the document is called.
+    pub metadata: Metadata,
+    /// What is asked for.
+    pub spec: BackupPolicySpec,
+}
+
+/// A place where snapshots live.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RepositoryDocument {
+    /// The version of this format.
+    pub api_version: ApiVersion,
+    /// The kind of this document.
+    pub kind: RepositoryKind,
+    /// What the document is called.
+    pub metadata: Metadata,
+    /// What is asked for.
+    pub spec: RepositorySpec,
+}
+
+/// The version of the format.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The only version there is.
+    #[serde(rename = "seawall.dev/v1")]
+    V1,
+}
+
+/// The kind of a policy document.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub enum BackupPolicyKind {
+    /// A policy.
+    BackupPolicy,
+}
+
+/// The kind of a repository document.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub enum RepositoryKind {
+    /// A repository.
+    Repository,
+}
+
+/// What a document is called.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// The name, unique per kind on a host: lower-case letters, digits and `-`, at most 63, beginning and ending with a
+    /// letter or digit.
+    #[schemars(regex(pattern = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"))]
+    pub name: String,
+    /// Free labels, for people and tools.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What a policy asks for.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BackupPolicySpec {
+    /// What the source holds, for people.
+    #[serde(default)]
+    pub description: String,
+    /// How bad a loss would be; becomes the severity of the alerts.
+    #[serde(default)]
+    pub criticality: Criticality,
+    /// What is protected. Exactly one kind.
+    pub source: Source,
+    /// Why the source needs no backup, in place of `schedule`, `repositories` and `retention`.
+    pub exempt: Option<Exempt>,
+    /// When a backup is due. Required unless the source is exempt.
+    pub schedule: Option<Schedule>,
+    /// What was promised to others.
+    #[serde(default)]
+    pub objectives: Objectives,
+    /// Names of the repositories that every backup goes to. Default: `[default]`, a repository on this host's disk.
+    pub repositories: Option<Vec<String>>,
+    /// What is kept. Without it, everything is.
+    pub retention: Option<Retention>,
+    /// A run that takes longer is ended as a failure. Default `6h`.
+    pub timeout: Option<Duration>,
+    /// Start no run while this is true.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What happens to the snapshots when the policy is removed: they stay. The only value.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// What happens to snapshots when their policy is removed.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They stay.
+    #[default]
+    Retain,
+}
+
+/// What is protected.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Source {
+    /// Docker volumes of this host.
+    Volume(VolumeSource),
+}
+
+/// Docker volumes: one by `name`, or all that a `selector` matches. Exactly one of the two.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VolumeSource {
+    /// The name of one volume.
+    pub name: Option<String>,
+    /// Which volumes. Each has its own snapshots, status and series.
+    pub selector: Option<Selector>,
+    /// Globs, relative to the volume's root, of what is left out: `cache/**`, or `*.log` at any depth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+}
+
+/// Which volumes: those that meet every criterion given. At least one.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selector {
+    /// Globs over the volume's name, any of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Labels that the volume carries, all of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The Compose project that the volume belongs to.
+    pub compose_project: Option<String>,
+}
+
+/// Why nothing needs to be kept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exempt {
+    /// The reason, for whoever asks in a year.
+    pub reason: String,
+}
+
+/// When a backup is due: `cron` or `every`, exactly one.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Schedule {
+    /// Five fields (minute, hour, day of month, month, day of week), names allowed, or `@hourly`, `@daily`, `@weekly`,
+    /// `@monthly`, `@yearly`.
+    pub cron: Option<String>,
+    /// Every so often, such as `15m`; at least `1m`.
+    pub every: Option<Duration>,
+    /// The IANA time zone in which the cron fields are read, such as `Europe/Berlin`. Default `UTC`.
+    pub time_zone: Option<String>,
+    /// Shift each source's runs by a fixed share of this, so that they do not all begin at once.
+    pub jitter: Option<Duration>,
+    /// A slot that could not be started within this time is missed. Without it, it stays due until the next one.
+    pub starting_deadline: Option<Duration>,
+}
+
+/// What was promised to others.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Objectives {
+    /// Recovery point objective: the most data, measured in time, that may be lost.
+    pub rpo: Option<Duration>,
+    /// Recovery time objective: the longest that a restore may take.
+    pub rto: Option<Duration>,
+}
+
+/// What is kept: whatever at least one rule keeps. The newest complete snapshot always is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Retention {
+    /// Everything younger than this.
+    pub keep_within: Option<Duration>,
+    /// This many newest. Default 1, and never less.
+    #[schemars(range(min = 1))]
+    pub keep_last: Option<u32>,
+    /// The newest of this many hours that have one.
+    pub keep_hourly: Option<u32>,
+    /// The newest of this many days that have one.
+    pub keep_daily: Option<u32>,
+    /// The newest of this many ISO weeks that have one.
+    pub keep_weekly: Option<u32>,
+    /// The newest of this many months that have one.
+    pub keep_monthly: Option<u32>,
+    /// The newest of this many years that have one.
+    pub keep_yearly: Option<u32>,
+    /// When a removal waits for a person.
+    #[serde(default)]
+    pub guard: Guard,
+}
+
+/// When a removal waits for a person.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Guard {
+    /// A plan that would remove a larger share at once is held back. Default 50.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_delete_percent: Option<u8>,
+    /// The acknowledgement that the message of a held plan spells out.
+    pub acknowledge: Option<String>,
+}
+
+/// What a repository is.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RepositorySpec {
+    /// A directory of this host.
+    pub local: Local,
+    /// Where the password is read from. Without it, Seawall makes a key on first use in its state directory.
+    pub password_from: Option<SecretRef>,
+}
+
+/// A directory of this host.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Local {
+    /// Absolute path. May be left out for the repository named `default`: then `repository` in the state directory.
+    pub path: Option<PathBuf>,
+}
+
+/// A length of time such as `30s`, `15m`, `24h`, `7d`, `2w` or `1h30m`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Duration(#[schemars(regex(pattern = r"^([0-9]+(ms|s|m|h|d|w))+$"))] pub String);
