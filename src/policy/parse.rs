@@ -110,7 +110,7 @@ fn text(bytes: &[u8]) -> Result<&str, (Place, String)> {
         return whole(format!("the file has {} bytes; a policy file has at most {MAX_FILE_BYTES}", bytes.len()));
     }
     let text = std::str::from_utf8(bytes).map_err(|e| {
-        let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = bytes[..e.valid_up_to()].split(|b| *b == b'\n').count();
         (Place { line, column: 1 }, "the file is not UTF-8 text".to_owned())
     })?;
     if let Some(line) = text.split('\n').position(|l| l.contains('\0')) {

@@ -48,7 +48,8 @@ pub fn display(duration: Duration) -> String {
     // Weeks are read and not written: 30d is easier to compare than 4w2d.
     for (unit, length) in &UNITS[1..] {
         if rest >= *length {
-            text.push_str(&format!("{}{unit}", rest / length));
+            text.push_str(&(rest / length).to_string());
+            text.push_str(unit);
             rest %= length;
         }
     }

@@ -161,14 +161,11 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
         }
         return Some(Treatment::Exempt { reason: exempt.reason.trim().to_owned() });
     }
-    let schedule = match &spec.schedule {
-        Some(raw) => schedule(check, raw),
-        None => {
-            let help = "add `schedule: {cron: \"0 2 * * *\"}`, or `exempt: {reason: ...}` if no backup is needed";
-            check.advise("spec.schedule", "the field is missing", Some(help));
-            None
-        }
-    };
+    if spec.schedule.is_none() {
+        let help = "add `schedule: {cron: \"0 2 * * *\"}`, or `exempt: {reason: ...}` if no backup is needed";
+        check.advise("spec.schedule", "the field is missing", Some(help));
+    }
+    let schedule = spec.schedule.as_ref().and_then(|raw| schedule(check, raw));
     let repositories = repositories(check, spec.repositories.as_deref());
     let retention = spec.retention.as_ref().map(|raw| retention(check, raw));
     let timeout = check.positive("spec.timeout", spec.timeout.as_ref()).unwrap_or(TIMEOUT);
