@@ -18,7 +18,7 @@ passed=0 failed=0 engine_is_ours=
 declare -A package_of=(
   [cc]="gcc libc6-dev" [dockerd]=docker.io [docker-compose]=docker-compose [promtool]=prometheus [prometheus]=prometheus [restic]=restic
   [borg]=borgbackup [shellcheck]=shellcheck [sqlite3]=sqlite3 [setfacl]=acl [setfattr]=attr [jq]=jq [curl]=curl [git]=git
-  [systemd-analyze]=systemd [python3]=python3 [pgrep]=procps [busybox]=busybox-static [flock]=util-linux
+  [systemd-analyze]=systemd [python3]=python3 [pgrep]=procps [busybox]=busybox-static [flock]=util-linux [/usr/bin/time]=time
 )
 cargo_deny=0.20.2
 
