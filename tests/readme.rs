@@ -65,12 +65,13 @@ fn every_alert_has_its_section_and_points_there() {
         rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect();
     assert!(alerts.len() > 5, "no alerts found");
     for alert in &alerts {
-        assert!(readme.contains(&format!("\n#### Alert {alert}\n")), "the README has no section `#### Alert {alert}`");
+        let row = format!("| <a id=\"alert-{alert}\"></a>`{alert}` |");
+        assert!(readme.contains(&row), "the README's table of alerts has no row that begins with {row}");
     }
     let links: Vec<_> = rules.lines().filter(|line| line.trim().starts_with("runbook_url:")).collect();
     assert_eq!(links.len(), alerts.len(), "every alert has a runbook_url");
     for (alert, link) in alerts.iter().zip(links) {
-        let anchor = format!("#alert-{}", alert.to_lowercase());
-        assert!(link.trim_end_matches(['"', '\'']).ends_with(&anchor), "{alert} does not point to {anchor}: {link}");
+        assert!(link.ends_with(&format!("README.md#alert-{alert}")), "{alert} does not point to its row: {link}");
     }
+    assert_eq!(table(&readme, "alert").len(), alerts.len(), "the README's table of alerts has a row too many");
 }
