@@ -14,6 +14,7 @@ pub mod retention;
 pub mod schedule;
 mod structure;
 mod validate;
+mod zone;
 
 pub use diagnostic::Diagnostic;
 pub use document::MAX_FILE_BYTES;

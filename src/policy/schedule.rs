@@ -2,14 +2,39 @@
 //!
 //! A *slot* is an instant that the schedule names. Its run starts `jitter` later: a fixed share of
 //! `schedule.jitter`, a hash of policy and source, the same after every restart.
+//!
+//! # Where the clock is changed
+//! A cron expression names readings of a local clock. Two rules say what becomes of them where that clock jumps, so that
+//! no slot vanishes and none comes twice:
+//!
+//! - An expression that names certain hours (`30 2 * * *`, `0 */2 * * *`) has one slot for each reading that it names.
+//!   A reading that the clock shows twice counts the first time. Readings that it never shows, because it was set
+//!   forward past them, count at the first instant after the jump: once, however many they are. So do those of a date
+//!   that a zone left out as a whole (Apia had no 30 December 2011): its slots become one at the start of the next date.
+//! - An expression that names every hour (`*/15 * * * *`, `@hourly`) is about the minutes of real time: its slots are all
+//!   instants at which the clock shows such a minute, so that a change of the clock neither stretches nor repeats a
+//!   quarter of an hour. (Where the clock moves by half an hour, as on Lord Howe, one distance of `@hourly` is 90 or 30
+//!   minutes.)
+//!
+//! `every` counts real time and knows no clock.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+mod cron;
+mod pattern;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use super::{quantity, zone};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use slots::Slots;
 use std::fmt;
 use std::time::Duration;
 
 /// A validated schedule. Made by [`Schedule::new`] alone: what its fields say is also there in parsed form.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Equality is about meaning: `@daily` equals `0 0 * * *`.
+#[derive(Debug, Clone)]
 pub struct Schedule {
     /// The rule that names slots.
     pub rule: Rule,
@@ -20,7 +45,7 @@ pub struct Schedule {
     /// A slot whose run could not even be started within this time after it was due is missed.
     /// `None`: it stays due until the next slot takes its place.
     pub starting_deadline: Option<Duration>,
-    zone: TimeZone,
+    slots: Slots,
 }
 
 /// What names slots.
@@ -39,7 +64,8 @@ pub struct Due {
     pub latest: Option<Timestamp>,
     /// How many slots lie between `accounted` and `latest`, both excluded. Counting stops at 100,000.
     pub missed: u32,
-    /// The next slot whose start lies after now. `None` when the rule names no further instant.
+    /// The slot that becomes due next: the first after `accounted` whose start lies after now. `None` when the rule names
+    /// no further instant.
     pub next: Option<Timestamp>,
 }
 
@@ -52,7 +78,7 @@ pub enum ScheduleError {
     /// `schedule.timeZone` is no IANA time zone.
     #[error("{0}")]
     TimeZone(String),
-    /// `schedule.jitter` is too large.
+    /// `schedule.jitter` is too long.
     #[error("{0}")]
     Jitter(String),
     /// `schedule.every` is too short or too long.
@@ -63,8 +89,17 @@ pub enum ScheduleError {
     StartingDeadline(String),
 }
 
+/// The shortest interval: a snapshot of anything takes its seconds, and runs of one source never overlap.
+const SHORTEST: Duration = Duration::from_mins(1);
+/// The longest: what is due later than that is a mistake in the unit.
+const LONGEST: Duration = Duration::from_hours(24 * 3660);
+/// The longest jitter of a cron rule: what is shifted further runs on another date than the one written.
+const LONGEST_JITTER: Duration = Duration::from_hours(24);
+/// Where counting missed slots stops.
+const MOST_MISSED: u32 = 100_000;
+
 impl Schedule {
-    /// Validates the parts and puts them together.
+    /// Validates the parts and puts them together. `time_zone` is an IANA name in any case.
     ///
     /// # Errors
     /// The first part that is wrong, what is wrong with it and what to do.
@@ -74,51 +109,106 @@ impl Schedule {
         jitter: Duration,
         starting_deadline: Option<Duration>,
     ) -> Result<Self, ScheduleError> {
-        let zone = TimeZone::get(time_zone)
-            .map_err(|_| ScheduleError::TimeZone(format!("there is no time zone `{time_zone}`")))?;
-        if let Rule::Cron(text) = &rule {
-            text.parse::<croner::Cron>().map_err(|e| ScheduleError::Cron(e.to_string()))?;
+        let zone = zone::find(time_zone).map_err(ScheduleError::TimeZone)?;
+        let time_zone = zone.iana_name().unwrap_or(time_zone).to_owned();
+        let slots = match &rule {
+            Rule::Cron(text) => {
+                if jitter > LONGEST_JITTER {
+                    return Err(ScheduleError::Jitter(format!(
+                        "a jitter of {} is too long; the most is 24h, so that a run starts near its slot",
+                        quantity::display(jitter)
+                    )));
+                }
+                Slots::Cron(cron::parse(text).map_err(ScheduleError::Cron)?, zone)
+            }
+            Rule::Every(every) => Slots::Every(interval(*every, jitter)?),
+        };
+        if let Some(deadline) = starting_deadline.filter(|d| *d < SHORTEST) {
+            return Err(ScheduleError::StartingDeadline(format!(
+                "a starting deadline of {} would miss slots whenever the host is busy; the least is 1m",
+                quantity::display(deadline)
+            )));
         }
-        Ok(Self { rule, time_zone: time_zone.to_owned(), jitter, starting_deadline, zone })
+        Ok(Self { rule, time_zone, jitter, starting_deadline, slots })
     }
 
     /// What the schedule says at `now` about a source whose slots up to and including `accounted` are accounted for.
     /// `seed` is `policy/source`.
+    ///
+    /// Asked again and again, with `accounted` set to `latest` each time there is one, it names every slot exactly once,
+    /// as `latest` or in `missed`. A clock that went back before `accounted` makes nothing due.
     #[must_use]
     pub fn due(&self, accounted: Timestamp, now: Timestamp, seed: &str) -> Due {
-        let (_, _) = (now, seed);
-        Due { latest: None, missed: 0, next: self.slot_after(accounted) }
+        // A slot has started when it is not after this instant.
+        let started = now.saturating_sub(signed(self.jitter_for(seed))).unwrap_or(Timestamp::MIN);
+        let first = self.slots.after(accounted);
+        if first.is_none_or(|slot| slot > started) {
+            return Due { latest: None, missed: 0, next: first };
+        }
+        let latest = self.slots.last(accounted, started);
+        let missed = latest.map_or(0, |latest| self.slots.between(accounted, latest, MOST_MISSED));
+        Due { latest, missed, next: self.slots.after(started) }
     }
 
-    /// How long after its slots the runs of this source start: uniform over `[0, jitter)`, the same for an equal seed
-    /// on every host and after every restart. `seed` is `policy/source`.
+    /// How long after its slots the runs of this source start: whole seconds, uniform over `[0, jitter)`, the same for
+    /// an equal seed on every host and after every restart. `seed` is `policy/source`.
     #[must_use]
     pub fn jitter_for(&self, seed: &str) -> Duration {
-        let _ = seed;
-        self.jitter.min(Duration::ZERO)
+        let range = self.jitter.as_secs();
+        if range == 0 {
+            return Duration::ZERO;
+        }
+        let digest = Sha256::digest(seed.as_bytes());
+        let hash = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u128::from(*byte));
+        // A share of 2^64 of the range; less than the range, so it fits.
+        Duration::from_secs(u64::try_from((u128::from(range) * hash) >> 64).unwrap_or(0))
     }
 
     /// The first slot after `t`, without jitter. `None` when the rule names no further instant.
     #[must_use]
     pub fn slot_after(&self, t: Timestamp) -> Option<Timestamp> {
-        match &self.rule {
-            Rule::Cron(text) => {
-                let cron: croner::Cron = text.parse().ok()?;
-                cron.find_next_occurrence(&t.to_zoned(self.zone.clone()), false).ok().map(|z| z.timestamp())
-            }
-            Rule::Every(every) => {
-                let every = i128::try_from(every.as_nanos()).ok().filter(|n| *n > 0)?;
-                Timestamp::from_nanosecond((t.as_nanosecond().div_euclid(every) + 1).checked_mul(every)?).ok()
-            }
-        }
+        self.slots.after(t)
     }
 }
 
+/// An interval in nanoseconds, if it makes sense together with this jitter.
+fn interval(every: Duration, jitter: Duration) -> Result<i128, ScheduleError> {
+    if every < SHORTEST {
+        return Err(ScheduleError::Every(format!("`{}` is too short; the least is 1m", quantity::display(every))));
+    }
+    if every > LONGEST {
+        return Err(ScheduleError::Every(format!("`{}` is too long; the most is 3660d", quantity::display(every))));
+    }
+    if jitter >= every {
+        return Err(ScheduleError::Jitter(format!(
+            "a jitter of {} has to be shorter than the interval, which is {}",
+            quantity::display(jitter),
+            quantity::display(every)
+        )));
+    }
+    Ok(signed(every).as_nanos())
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.slots == other.slots
+            && self.time_zone == other.time_zone
+            && self.jitter == other.jitter
+            && self.starting_deadline == other.starting_deadline
+    }
+}
+
+/// `0 2 * * 0 Asia/Jerusalem, jitter 5m` or `every 15m`.
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.rule {
-            Rule::Cron(text) => write!(f, "{text} {}", self.time_zone),
-            Rule::Every(every) => write!(f, "every {every:?}"),
+            Rule::Cron(text) => write!(f, "{text} {}", self.time_zone)?,
+            Rule::Every(every) => write!(f, "every {}", quantity::display(*every))?,
         }
+        if self.jitter.is_zero() { Ok(()) } else { write!(f, ", jitter {}", quantity::display(self.jitter)) }
     }
 }
