@@ -1,0 +1,74 @@
+//! The committed JSON Schemas: what the code says, and what an independent validator and our own reading agree on.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may; the lint's own exception misses its helpers")]
+
+use seawall::policy::{Kind, parse, schema};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_committed_schemas_are_those_of_the_code() {
+    for kind in [Kind::BackupPolicy, Kind::Repository] {
+        let path = root().join(format!("schema/{}.v1.schema.json", kind.as_str().to_lowercase()));
+        let expected = serde_json::to_string_pretty(&schema(kind)).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            fs::write(&path, &expected).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == expected,
+            "{} is stale; `UPDATE_SCHEMA=1 cargo test --test schema` writes it anew",
+            path.display()
+        );
+    }
+}
+
+/// What an independent validator says of a document, as it is read by an ordinary YAML reader.
+fn boon(kind: Kind, document: &Value) -> Result<(), String> {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.set_default_draft(boon::Draft::V2020_12);
+    let schema = schema(kind);
+    let id = schema["$id"].as_str().unwrap().to_owned();
+    compiler.add_resource(&id, schema).unwrap();
+    let index = compiler.compile(&id, &mut schemas).unwrap();
+    schemas.validate(document, index).map_err(|e| e.to_string())
+}
+
+fn kind_of(document: &Value) -> Kind {
+    match document["kind"].as_str() {
+        Some("Repository") => Kind::Repository,
+        _ => Kind::BackupPolicy,
+    }
+}
+
+/// The example documents that the project shows to people: where from, and the text.
+fn examples() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join("policies")).unwrap() {
+        let path = entry.unwrap().path();
+        found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+    }
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    found.extend(blocks.filter(|b| b.contains("seawall.dev/v1")).map(|b| ("README.md".to_owned(), b.to_owned())));
+    found
+}
+
+#[test]
+fn every_example_is_valid_for_both() {
+    let examples = examples();
+    assert!(examples.len() >= 7, "{} examples found", examples.len());
+    for (from, text) in examples {
+        let parsed = parse(Path::new(&from), text.as_bytes());
+        assert!(parsed.errors.is_empty(), "{:#?}", parsed.errors);
+        for document in serde_yaml::from_multiple::<Value>(&text).unwrap() {
+            boon(kind_of(&document), &document).unwrap_or_else(|e| panic!("{from}: {e}"));
+        }
+    }
+}
