@@ -1,0 +1,179 @@
+//! What is in the policies directory: which files are policy files, what stands in the way, and where to watch.
+
+use super::places::{self, Identity};
+use super::read::{self, Unreadable};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{DirEntry, FileType};
+use std::path::{Path, PathBuf};
+
+/// Most policy files that are read.
+pub(super) const MAX_FILES: usize = 10_000;
+/// Most directory entries that are looked at, policy files or not.
+const MAX_ENTRIES: usize = 200_000;
+/// Most directories inside one another.
+const MAX_DEPTH: usize = 32;
+
+/// Why a path has no documents: what is wrong, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub message: String,
+    pub help: String,
+}
+
+/// One look at the names. All paths are relative to the policies directory unless said otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Trouble with the directory as a whole.
+    pub problem: Option<String>,
+    /// Policy files that look readable, in the order of their names.
+    pub files: BTreeSet<PathBuf>,
+    /// Policy files and directories that are not.
+    pub troubles: BTreeMap<PathBuf, Trouble>,
+    /// Whether there is an entry with the name of a policy file, readable or not.
+    pub any_policy_name: bool,
+    /// What is at or below these was not seen, which does not mean that it is gone. The empty path: everything.
+    pub unseen: Vec<PathBuf>,
+    /// The directory itself, canonical; `None`: it cannot be reached.
+    pub root: Option<(PathBuf, Identity)>,
+    /// Directories that were read, canonical, with what they were.
+    pub directories: BTreeMap<PathBuf, Identity>,
+    /// Absolute paths where a change would make a path lead elsewhere.
+    pub places: BTreeSet<PathBuf>,
+    entries: usize,
+}
+
+impl Listing {
+    /// Looks at all names in `directory`, an absolute path.
+    pub fn of(directory: &Path) -> Self {
+        let mut listing = Self::default();
+        places::trace(directory, &mut listing.places);
+        let found = std::fs::canonicalize(directory).and_then(|path| Ok((Identity::of(&path)?, path)));
+        match found {
+            Ok((identity, path)) => {
+                listing.root = Some((path.clone(), identity));
+                listing.directory(&path, Path::new(""), &mut vec![identity]);
+            }
+            Err(error) => listing.unreachable(Path::new(""), read::explain(directory, &error)),
+        }
+        listing
+    }
+
+    /// Whether a path could be there without having been seen.
+    pub fn overlooks(&self, path: &Path) -> bool {
+        self.unseen.iter().any(|prefix| path.starts_with(prefix))
+    }
+
+    fn directory(&mut self, absolute: &Path, relative: &Path, inside: &mut Vec<Identity>) {
+        // Noted before it is read, so that one that cannot be read is watched for the day when it can.
+        if let Some(identity) = inside.last() {
+            self.directories.insert(absolute.to_owned(), *identity);
+        }
+        let mut entries = Vec::new();
+        let read = std::fs::read_dir(absolute).and_then(|all| {
+            for entry in all {
+                self.entries += 1;
+                if self.entries > MAX_ENTRIES {
+                    break;
+                }
+                entries.push(entry?);
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            self.unreachable(relative, read::explain(absolute, &error));
+            return;
+        }
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
+            self.entry(&entry, relative, inside);
+        }
+        if self.entries > MAX_ENTRIES {
+            self.cut_short(&format!("has more than {MAX_ENTRIES} entries; not all of them were looked at"));
+        }
+    }
+
+    fn entry(&mut self, entry: &DirEntry, parent: &Path, inside: &mut Vec<Identity>) {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(b".") {
+            return;
+        }
+        let (absolute, relative) = (entry.path(), parent.join(&name));
+        let is_policy = is_policy_name(&relative);
+        self.any_policy_name |= is_policy;
+        let kind = match self.kind(entry, &absolute) {
+            Ok(kind) => kind,
+            Err(Unreadable::Vanished) => return,
+            Err(unreadable) if is_policy => return self.unreachable(&relative, unreadable),
+            // It may have been a directory of policies.
+            Err(_) => return self.unseen.push(relative),
+        };
+        if name.to_str().is_none() && (is_policy || kind.is_dir()) {
+            let shown = PathBuf::from(relative.to_string_lossy().into_owned());
+            self.trouble(&shown, "has a name that is not UTF-8", "rename it");
+        } else if kind.is_dir() && !is_policy {
+            self.subdirectory(&absolute, &relative, inside);
+        } else if is_policy && self.files.len() >= MAX_FILES {
+            self.cut_short(&format!("has more than {MAX_FILES} policy files; the others were not read"));
+        } else if is_policy {
+            self.files.insert(relative);
+        }
+    }
+
+    fn kind(&mut self, entry: &DirEntry, absolute: &Path) -> Result<FileType, Unreadable> {
+        let kind = entry.file_type().map_err(|error| read::explain(absolute, &error))?;
+        if !kind.is_symlink() {
+            return Ok(kind);
+        }
+        places::trace(absolute, &mut self.places);
+        let target = std::fs::metadata(absolute).map_err(|error| read::explain(absolute, &error))?;
+        Ok(target.file_type())
+    }
+
+    fn subdirectory(&mut self, absolute: &Path, relative: &Path, inside: &mut Vec<Identity>) {
+        let found = std::fs::canonicalize(absolute).and_then(|path| Ok((Identity::of(&path)?, path)));
+        match found {
+            Err(error) => self.unreachable(relative, read::explain(absolute, &error)),
+            Ok((identity, _)) if inside.contains(&identity) => {
+                self.trouble(relative, "leads back into a directory that it lies in", "remove the link");
+            }
+            Ok(_) if inside.len() > MAX_DEPTH => {
+                self.trouble(relative, &format!("lies more than {MAX_DEPTH} directories deep"), "move it up");
+                self.unseen.push(relative.to_owned());
+            }
+            Ok((identity, path)) => {
+                inside.push(identity);
+                self.directory(&path, relative, inside);
+                inside.pop();
+            }
+        }
+    }
+
+    /// Something at `relative` cannot be looked into.
+    fn unreachable(&mut self, relative: &Path, why: Unreadable) {
+        let is_root = relative.as_os_str().is_empty();
+        match why {
+            Unreadable::Vanished if is_root => self.problem = Some("does not exist".to_owned()),
+            Unreadable::Vanished => return,
+            Unreadable::Trouble(message, _) if is_root => self.problem = Some(message),
+            Unreadable::Trouble(message, help) => self.trouble(relative, &message, &help),
+        }
+        self.unseen.push(relative.to_owned());
+    }
+
+    fn cut_short(&mut self, problem: &str) {
+        if self.problem.is_none() {
+            self.problem = Some(problem.to_owned());
+            self.unseen.push(PathBuf::new());
+        }
+    }
+
+    fn trouble(&mut self, relative: &Path, message: &str, help: &str) {
+        let trouble = Trouble { message: message.to_owned(), help: help.to_owned() };
+        self.troubles.insert(relative.to_owned(), trouble);
+    }
+}
+
+/// Whether a file with this name is read as a policy file, unless it is hidden.
+pub(super) fn is_policy_name(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
