@@ -92,7 +92,10 @@ impl Watch {
     }
 
     /// Whether something is newly watched, and the last error of those that could not be.
-    fn bring_up_to_date(&mut self, wanted: &BTreeMap<PathBuf, Identity>) -> notify::Result<(bool, Option<notify::Error>)> {
+    fn bring_up_to_date(
+        &mut self,
+        wanted: &BTreeMap<PathBuf, Identity>,
+    ) -> notify::Result<(bool, Option<notify::Error>)> {
         let watcher = match &mut self.watcher {
             Some(watcher) => watcher,
             None => self.watcher.insert((self.make)(&self.hints)?),

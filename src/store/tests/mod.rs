@@ -1,6 +1,13 @@
-//! Real files, real inotify, real git.
+//! Real files, real inotify, real git. What is waited for may take long on a slow machine; no time is asserted.
 
+mod directory;
+mod edits;
+mod history;
+mod property;
 mod revision;
+mod support;
+mod trouble;
+mod watcher;
 
 use std::path::Path;
 

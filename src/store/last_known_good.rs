@@ -1,0 +1,101 @@
+//! What was accepted last, and how often each name has changed its meaning.
+
+use super::document::{self, Key};
+use crate::controller::ports::AcceptedDocument;
+use crate::policy::{self, Document};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The documents in force, and the record of all that ever were.
+#[derive(Debug, Default)]
+pub(super) struct LastKnownGood {
+    records: BTreeMap<Key, AcceptedDocument>,
+    in_force: BTreeMap<PathBuf, Vec<Document>>,
+    unreadable: BTreeMap<PathBuf, Vec<String>>,
+}
+
+impl LastKnownGood {
+    /// Reads the documents of the records again. One that this version of Seawall does not accept any more cannot be
+    /// in force; see [`Self::unreadable`].
+    pub fn restore(records: Vec<AcceptedDocument>) -> Self {
+        let mut good = Self::default();
+        for record in records {
+            if record.in_force {
+                // Blank lines in front give every line the number that it had in its file.
+                let text = "\n".repeat(record.line.saturating_sub(1)) + &record.text;
+                let parsed = policy::parse(&record.file, text.as_bytes());
+                if parsed.errors.is_empty() {
+                    good.in_force.entry(record.file.clone()).or_default().extend(parsed.documents);
+                } else {
+                    good.unreadable.entry(record.file.clone()).or_default().push(record.name.clone());
+                }
+            }
+            good.records.insert((record.kind.clone(), record.name.clone()), record);
+        }
+        good
+    }
+
+    /// The documents in force, by file.
+    pub fn in_force(&self) -> &BTreeMap<PathBuf, Vec<Document>> {
+        &self.in_force
+    }
+
+    /// The documents in force from one file.
+    pub fn of(&self, file: &Path) -> &[Document] {
+        self.in_force.get(file).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those of the documents in force that are wanted, each with its file.
+    pub fn documents(&self, wanted: impl Fn(&Key) -> bool) -> Vec<(PathBuf, Document)> {
+        let all = self.in_force.iter().flat_map(|(file, all)| all.iter().map(move |document| (file, document)));
+        all.filter(|(_, document)| wanted(&document::key(document)))
+            .map(|(file, document)| (file.clone(), document.clone()))
+            .collect()
+    }
+
+    /// Whether a document is in force from a file.
+    pub fn holds(&self, file: &Path, key: &Key) -> bool {
+        self.records.get(key).is_some_and(|record| record.in_force && record.file == file)
+    }
+
+    /// Names of documents that were in force from a file when they were accepted by another version of Seawall.
+    pub fn unreadable(&self, file: &Path) -> &[String] {
+        self.unreadable.get(file).map_or(&[], Vec::as_slice)
+    }
+
+    /// Puts these documents in force in place of all others. Returns whether a record changed.
+    pub fn accept(&mut self, documents: &[(PathBuf, Document)]) -> bool {
+        let mut next = self.records.clone();
+        for record in next.values_mut() {
+            record.in_force = false;
+        }
+        self.in_force.clear();
+        for (file, document) in documents {
+            let key = document::key(document);
+            let generation = match next.get(&key) {
+                Some(before) if before.digest == document::digest(document) => before.generation,
+                Some(before) => before.generation + 1,
+                None => 1,
+            };
+            let record = document::record(file, document, generation);
+            next.insert(key, record);
+            self.in_force.entry(file.clone()).or_default().push(document.clone());
+        }
+        for names in self.unreadable.values_mut() {
+            names.retain(|name| !documents.iter().any(|(_, document)| document::key(document).1 == *name));
+        }
+        let changed = next != self.records;
+        self.records = next;
+        changed
+    }
+
+    /// Changes of meaning of a name since it was first accepted.
+    pub fn generation(&self, key: &Key) -> u64 {
+        self.records.get(key).map_or(1, |record| record.generation)
+    }
+
+    /// What to keep across restarts.
+    pub fn records(&self) -> Vec<AcceptedDocument> {
+        self.records.values().cloned().collect()
+    }
+}

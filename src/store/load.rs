@@ -1,0 +1,266 @@
+//! From the directory to what is in force.
+
+use super::document;
+use super::last_known_good::LastKnownGood;
+use super::listing::{Listing, Trouble};
+use super::places::Identity;
+use super::read::{self, Limit, Unreadable};
+use super::resolve::{self, Errors, Resolved};
+use super::revision::{self, Revision};
+use crate::policy::{self, Desired, Diagnostic, Parsed};
+use crate::status::model::FileStatus;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Looks that find the directory exchanged while they read give up after so many times.
+const MAX_LOOKS: usize = 4;
+/// Rounds of putting in force what the last round found; the second already finds nothing new.
+const MAX_WEIGHINGS: usize = 4;
+/// Fewer files than this are not worth a thread.
+const FILES_PER_THREAD: usize = 64;
+
+type Hash = [u8; 32];
+/// A file's content by hash, and what it says.
+type Understood = (Hash, Arc<Parsed>);
+
+/// One look at the directory: what the files say, whatever is in force.
+pub(super) struct Look {
+    pub listing: Listing,
+    pub revision: Revision,
+    files: BTreeMap<PathBuf, Result<Understood, Trouble>>,
+}
+
+/// What is in force after a look.
+pub(super) struct View {
+    pub desired: Desired,
+    pub files: Vec<FileStatus>,
+    pub problem: Option<String>,
+    /// Whether what has to be kept across restarts changed.
+    pub changed: bool,
+}
+
+/// Reads the directory and knows what was in force before.
+pub(super) struct Loader {
+    directory: PathBuf,
+    understood: BTreeMap<PathBuf, Understood>,
+    pub good: LastKnownGood,
+}
+
+impl Loader {
+    /// For an absolute directory.
+    pub fn new(directory: PathBuf, good: LastKnownGood) -> Self {
+        Self { directory, understood: BTreeMap::new(), good }
+    }
+
+    /// Reads every file. Only those whose content changed since the last look are parsed.
+    pub fn look(&mut self) -> Look {
+        let mut look = self.look_at_once();
+        for _ in 1..MAX_LOOKS {
+            // Exchanged under our eyes: what we saw may be of both.
+            let now = std::fs::canonicalize(&self.directory).and_then(|path| Ok((Identity::of(&path)?, path))).ok();
+            if look.listing.root == now.map(|(identity, path)| (path, identity)) {
+                break;
+            }
+            look = self.look_at_once();
+        }
+        look
+    }
+
+    fn look_at_once(&mut self) -> Look {
+        let listing = Listing::of(&self.directory);
+        let revision = listing.root.as_ref().map(|(root, _)| revision::of(root)).unwrap_or_default();
+        let paths: Vec<&PathBuf> = listing.files.iter().collect();
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let share = paths.len().div_ceil(cores).max(FILES_PER_THREAD);
+        let this = &*self;
+        let mut files = BTreeMap::new();
+        if paths.len() <= share {
+            files.extend(paths.iter().filter_map(|path| this.understand(path)));
+        } else {
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = paths
+                    .chunks(share)
+                    .map(|part| {
+                        scope.spawn(move || part.iter().filter_map(|path| this.understand(path)).collect::<Vec<_>>())
+                    })
+                    .collect();
+                for thread in threads {
+                    match thread.join() {
+                        Ok(part) => files.extend(part),
+                        Err(panic) => std::panic::resume_unwind(panic),
+                    }
+                }
+            });
+        }
+        self.understood =
+            files.iter().filter_map(|(path, content)| Some((path.clone(), content.clone().ok()?))).collect();
+        Look { listing, revision, files }
+    }
+
+    /// `None`: it vanished since it was listed.
+    fn understand(&self, path: &Path) -> Option<(PathBuf, Result<Understood, Trouble>)> {
+        let content = match read::regular(&self.directory.join(path), Limit(policy::MAX_FILE_BYTES)) {
+            Ok(bytes) => {
+                let hash: Hash = Sha256::digest(&bytes).into();
+                let before = self.understood.get(path).filter(|(known, _)| *known == hash);
+                Ok(before.cloned().unwrap_or_else(|| (hash, Arc::new(policy::parse(path, &bytes)))))
+            }
+            Err(Unreadable::Vanished) => return None,
+            Err(Unreadable::Trouble(message, help)) => Err(Trouble { message, help }),
+        };
+        Some((path.to_owned(), content))
+    }
+
+    /// Whether a file whose documents are in force is not there. It may just be on its way, as when an editor writes
+    /// it anew or a link is exchanged by hand, so it is worth a second look.
+    pub fn misses_something(&self, look: &Look) -> bool {
+        self.good
+            .in_force()
+            .keys()
+            .any(|file| !look.files.contains_key(file) && !look.listing.troubles.contains_key(file))
+    }
+
+    /// Decides what is in force now.
+    pub fn decide(&mut self, look: &Look) -> View {
+        let (mut resolved, mut files, mut problem) = self.weigh(look);
+        let mut changed = false;
+        // Whose name is in force decides between two files that claim it, so what was just put in force counts, too:
+        // the next look at the same files must not see it otherwise.
+        for _ in 0..MAX_WEIGHINGS {
+            if !self.good.accept(&resolved.documents) {
+                break;
+            }
+            changed = true;
+            (resolved, files, problem) = self.weigh(look);
+        }
+        let mut desired = resolved.desired;
+        for policy in desired.policies.values_mut() {
+            let generation = self.good.generation(&document::policy_key(&policy.name));
+            Arc::make_mut(policy).generation = generation;
+        }
+        desired.revision.clone_from(&look.revision.commit);
+        View { desired, files, problem, changed }
+    }
+
+    fn weigh(&self, look: &Look) -> (Resolved, Vec<FileStatus>, Option<String>) {
+        let emptied =
+            look.listing.problem.is_none() && !look.listing.any_policy_name && !self.good.in_force().is_empty();
+        let problem = if emptied { Some("holds no policy file any more") } else { look.listing.problem.as_deref() };
+        let problem = problem.map(|what| self.in_words(what));
+
+        let mut errors = Errors::new();
+        let mut fresh = BTreeMap::new();
+        for (file, content) in &look.files {
+            match content {
+                Ok((_, parsed)) if parsed.errors.is_empty() => {
+                    fresh.insert(file.clone(), parsed.documents.as_slice());
+                }
+                Ok((_, parsed)) => {
+                    errors.insert(file.clone(), parsed.errors.clone());
+                }
+                Err(trouble) => {
+                    errors.insert(file.clone(), vec![about_file(file, &trouble.message, &trouble.help)]);
+                }
+            }
+        }
+        for (path, trouble) in &look.listing.troubles {
+            errors.insert(path.clone(), vec![about_file(path, &trouble.message, &trouble.help)]);
+        }
+        for file in self.good.in_force().keys() {
+            let seen = fresh.contains_key(file) || errors.contains_key(file);
+            if !seen && (emptied || look.listing.overlooks(file)) {
+                let help = "bring it back, or remove it while other policy files are there";
+                let message = "cannot be seen; its documents stay in force";
+                errors.insert(file.clone(), vec![about_file(file, message, help)]);
+            }
+        }
+        self.tell_unreadable(&mut errors);
+        let mentioned = self.mentioned(&fresh, &errors);
+
+        let resolved = resolve::resolve(&fresh, &mentioned, &self.good, &mut errors);
+        let files = files(&resolved.documents, fresh.into_keys(), errors);
+        (resolved, files, problem)
+    }
+
+    /// Names of documents in force that are in no file, but appear in one that cannot be understood.
+    fn mentioned(&self, fresh: &BTreeMap<PathBuf, &[policy::Document]>, errors: &Errors) -> BTreeSet<String> {
+        let there: BTreeSet<_> = fresh.values().flat_map(|documents| documents.iter().map(document::key)).collect();
+        let missing = self.good.documents(|key| !there.contains(key));
+        let missing = missing.into_iter().filter(|(file, _)| !errors.contains_key(file));
+        let missing: BTreeSet<String> = missing.map(|(_, document)| document::key(&document).1).collect();
+        let mut mentioned = BTreeSet::new();
+        for file in errors.keys().filter(|_| !missing.is_empty()) {
+            let bytes = read::regular(&self.directory.join(file), Limit(policy::MAX_FILE_BYTES)).unwrap_or_default();
+            let words = bytes.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-');
+            let words = words.filter_map(|word| std::str::from_utf8(word).ok()).filter(|word| missing.contains(*word));
+            mentioned.extend(words.map(str::to_owned));
+        }
+        mentioned
+    }
+
+    fn in_words(&self, problem: &str) -> String {
+        let kept = self.good.in_force().values().map(Vec::len).sum::<usize>();
+        let then = match kept {
+            0 => "nothing is in force from before".to_owned(),
+            1 => "1 document stays in force as it was".to_owned(),
+            _ => format!("{kept} documents stay in force as they were"),
+        };
+        format!("the policies directory {} {problem}; {then}", self.directory.display())
+    }
+
+    fn tell_unreadable(&self, errors: &mut Errors) {
+        for (file, of_file) in errors {
+            for name in self.good.unreadable(file) {
+                let message = format!("`{name}` was in force before, in words that this version does not accept");
+                of_file.push(about_file(file, &message, "correct the file"));
+            }
+        }
+    }
+}
+
+fn files(
+    documents: &[(PathBuf, policy::Document)],
+    fresh: impl Iterator<Item = PathBuf>,
+    mut errors: Errors,
+) -> Vec<FileStatus> {
+    let mut names: BTreeMap<PathBuf, Vec<String>> = fresh.map(|file| (file, Vec::new())).collect();
+    names.extend(
+        errors
+            .keys()
+            .filter(|file| !names.contains_key(*file))
+            .map(|file| (file.clone(), Vec::new()))
+            .collect::<Vec<_>>(),
+    );
+    let seen: BTreeSet<PathBuf> = names.keys().cloned().collect();
+    for (file, document) in documents {
+        names.entry(file.clone()).or_default().push(document::key(document).1);
+        if !seen.contains(file) {
+            errors.entry(file.clone()).or_insert_with(|| {
+                let message =
+                    "is gone, but other files need what was in it or may hold it; those documents stay in force";
+                vec![about_file(file, message, "correct the errors of the other files, or bring this one back")]
+            });
+        }
+    }
+    names
+        .into_iter()
+        .map(|(file, documents)| {
+            let errors = errors.remove(&file).unwrap_or_default();
+            FileStatus { valid: errors.is_empty(), file, errors, documents }
+        })
+        .collect()
+}
+
+fn about_file(file: &Path, message: &str, help: &str) -> Diagnostic {
+    Diagnostic {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        field: String::new(),
+        message: message.to_owned(),
+        help: Some(help.to_owned()),
+    }
+}

@@ -1,0 +1,107 @@
+//! Which documents are in force: those of the files as they are, or, where a file has an error, its last known good.
+
+use super::document::{self, REPOSITORY};
+use super::last_known_good::LastKnownGood;
+use crate::policy::{self, Desired, Diagnostic, Document};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Errors by file.
+pub(super) type Errors = BTreeMap<PathBuf, Vec<Diagnostic>>;
+
+/// What came of it.
+pub(super) struct Resolved {
+    /// In force, without generations.
+    pub desired: Desired,
+    /// The documents that `desired` was made of.
+    pub documents: Vec<(PathBuf, Document)>,
+}
+
+/// Links the documents of all files together. Files with an entry in `errors` keep their last known good; those whose
+/// documents do not go together with the others get an entry and keep theirs, too. Ends: every round but the last takes
+/// one more file back to what is known to go together.
+///
+/// `mentioned`: names that appear in files that cannot be understood.
+pub(super) fn resolve(
+    fresh: &BTreeMap<PathBuf, &[Document]>,
+    mentioned: &BTreeSet<String>,
+    good: &LastKnownGood,
+    errors: &mut Errors,
+) -> Resolved {
+    loop {
+        let mut documents = candidates(fresh, good, errors);
+        let held = held(&documents, fresh, mentioned, good, errors);
+        documents.splice(0..0, held);
+        let kept = still_referred_to(&documents, good);
+        let missed = gone(&documents, &kept);
+        documents.splice(0..0, kept);
+        let (desired, findings) = policy::link(documents.clone());
+        let mut settled = true;
+        for finding in findings.into_iter().chain(missed) {
+            let of_file = errors.entry(finding.file.clone()).or_default();
+            settled &= !(of_file.is_empty() && fresh.contains_key(&finding.file));
+            if !of_file.contains(&finding) {
+                of_file.push(finding);
+            }
+        }
+        if settled {
+            return Resolved { desired, documents };
+        }
+    }
+}
+
+/// What is in no file any more, but may have moved to one with an error: not yet withdrawn.
+fn held(
+    candidates: &[(PathBuf, Document)],
+    fresh: &BTreeMap<PathBuf, &[Document]>,
+    mentioned: &BTreeSet<String>,
+    good: &LastKnownGood,
+    errors: &Errors,
+) -> Vec<(PathBuf, Document)> {
+    let there: BTreeSet<_> = candidates.iter().map(|(_, document)| document::key(document)).collect();
+    let wrong = fresh.iter().filter(|(file, _)| errors.contains_key(*file));
+    let claimed: BTreeSet<_> = wrong.flat_map(|(_, documents)| documents.iter().map(document::key)).collect();
+    good.documents(|key| !there.contains(key) && (claimed.contains(key) || mentioned.contains(&key.1)))
+}
+
+/// Whose name is already in force from the same file comes first: the first of two with one name wins.
+fn candidates(
+    fresh: &BTreeMap<PathBuf, &[Document]>,
+    good: &LastKnownGood,
+    errors: &Errors,
+) -> Vec<(PathBuf, Document)> {
+    let kept = errors.keys().map(|file| (file, good.of(file)));
+    let fresh =
+        fresh.iter().filter(|(file, _)| !errors.contains_key(*file)).map(|(file, documents)| (file, *documents));
+    let by_file: BTreeMap<_, _> = kept.chain(fresh).collect();
+    let all = by_file.into_iter().flat_map(|(file, documents)| documents.iter().map(move |document| (file, document)));
+    let (known, new): (Vec<_>, Vec<_>) = all.partition(|(file, document)| good.holds(file, &document::key(document)));
+    known.into_iter().chain(new).map(|(file, document)| (file.clone(), document.clone())).collect()
+}
+
+/// Repositories in force that have gone from the files while policies refer to them.
+fn still_referred_to(documents: &[(PathBuf, Document)], good: &LastKnownGood) -> Vec<(PathBuf, Document)> {
+    let there: BTreeSet<_> = documents.iter().filter_map(|(_, document)| document::repository(document)).collect();
+    let wanted: BTreeSet<&str> = documents.iter().flat_map(|(_, document)| document::references(document)).collect();
+    good.documents(|(kind, name)| {
+        kind == REPOSITORY && !there.contains(name.as_str()) && wanted.contains(name.as_str())
+    })
+}
+
+/// An error for every policy that refers to a repository that has gone.
+fn gone(documents: &[(PathBuf, Document)], kept: &[(PathBuf, Document)]) -> Vec<Diagnostic> {
+    let kept: BTreeSet<_> = kept.iter().filter_map(|(_, document)| document::repository(document)).collect();
+    let refers = documents.iter().flat_map(|(file, document)| {
+        document::references(document).filter(|name| kept.contains(name)).map(move |name| (file, document, name))
+    });
+    refers
+        .map(|(file, document, name)| Diagnostic {
+            file: file.clone(),
+            line: document::line(document),
+            column: 1,
+            field: "spec.repositories".to_owned(),
+            message: format!("repository `{name}` is gone from the files; it stays in force as it was"),
+            help: Some("bring the Repository document back, or name another repository here".to_owned()),
+        })
+        .collect()
+}
