@@ -1,27 +1,20 @@
 //! What the store asks a document of either kind.
 
 use crate::controller::ports::AcceptedDocument;
-use crate::policy::Document;
+use crate::policy::{Document, Kind};
 use std::path::Path;
 
-/// Kind and name.
+/// Kind and name: what makes a document the same one in another version.
 pub(super) type Key = (String, String);
 
-const POLICY: &str = "BackupPolicy";
-/// The kind of a repository.
-pub(super) const REPOSITORY: &str = "Repository";
-
-/// What makes a document the same one in another version.
+/// The key of a document.
 pub(super) fn key(document: &Document) -> Key {
-    match document {
-        Document::Policy(policy) => policy_key(&policy.name),
-        Document::Repository { repository, .. } => (REPOSITORY.to_owned(), repository.name.clone()),
-    }
+    (document.kind().as_str().to_owned(), document.name().to_owned())
 }
 
-/// The key of a policy with this name.
+/// The key of the policy with this name.
 pub(super) fn policy_key(name: &str) -> Key {
-    (POLICY.to_owned(), name.to_owned())
+    (Kind::BackupPolicy.as_str().to_owned(), name.to_owned())
 }
 
 /// Hash of its meaning.
@@ -40,12 +33,18 @@ pub(super) fn line(document: &Document) -> usize {
     }
 }
 
+/// The same document with its first key in another line.
+pub(super) fn at(mut document: Document, new: usize) -> Document {
+    match &mut document {
+        Document::Policy(policy) => policy.line = new,
+        Document::Repository { line, .. } => *line = new,
+    }
+    document
+}
+
 /// Its name, if it is a repository.
 pub(super) fn repository(document: &Document) -> Option<&str> {
-    match document {
-        Document::Policy(_) => None,
-        Document::Repository { repository, .. } => Some(&repository.name),
-    }
+    (document.kind() == Kind::Repository).then(|| document.name())
 }
 
 /// The repositories that it refers to.

@@ -21,11 +21,10 @@ impl LastKnownGood {
         let mut good = Self::default();
         for record in records {
             if record.in_force {
-                // Blank lines in front give every line the number that it had in its file.
-                let text = "\n".repeat(record.line.saturating_sub(1)) + &record.text;
-                let parsed = policy::parse(&record.file, text.as_bytes());
+                let parsed = policy::parse(&record.file, record.text.as_bytes());
                 if parsed.errors.is_empty() {
-                    good.in_force.entry(record.file.clone()).or_default().extend(parsed.documents);
+                    let documents = parsed.documents.into_iter().map(|document| document::at(document, record.line));
+                    good.in_force.entry(record.file.clone()).or_default().extend(documents);
                 } else {
                     good.unreadable.entry(record.file.clone()).or_default().push(record.name.clone());
                 }
@@ -51,11 +50,6 @@ impl LastKnownGood {
         all.filter(|(_, document)| wanted(&document::key(document)))
             .map(|(file, document)| (file.clone(), document.clone()))
             .collect()
-    }
-
-    /// Whether a document is in force from a file.
-    pub fn holds(&self, file: &Path, key: &Key) -> bool {
-        self.records.get(key).is_some_and(|record| record.in_force && record.file == file)
     }
 
     /// Names of documents that were in force from a file when they were accepted by another version of Seawall.

@@ -127,8 +127,8 @@ impl Loader {
     pub fn decide(&mut self, look: &Look) -> View {
         let (mut resolved, mut files, mut problem) = self.weigh(look);
         let mut changed = false;
-        // Whose name is in force decides between two files that claim it, so what was just put in force counts, too:
-        // the next look at the same files must not see it otherwise.
+        // What is in force is part of what is weighed, so weigh again with what just came to be: the next look at the
+        // same files must not see it otherwise.
         for _ in 0..MAX_WEIGHINGS {
             if !self.good.accept(&resolved.documents) {
                 break;

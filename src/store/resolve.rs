@@ -1,8 +1,8 @@
 //! Which documents are in force: those of the files as they are, or, where a file has an error, its last known good.
 
-use super::document::{self, REPOSITORY};
+use super::document;
 use super::last_known_good::LastKnownGood;
-use crate::policy::{self, Desired, Diagnostic, Document};
+use crate::policy::{self, Desired, Diagnostic, Document, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -31,10 +31,10 @@ pub(super) fn resolve(
     loop {
         let mut documents = candidates(fresh, good, errors);
         let held = held(&documents, fresh, mentioned, good, errors);
-        documents.splice(0..0, held);
+        documents.extend(held);
         let kept = still_referred_to(&documents, good);
         let missed = gone(&documents, &kept);
-        documents.splice(0..0, kept);
+        documents.extend(kept);
         let (desired, findings) = policy::link(documents.clone());
         let mut settled = true;
         for finding in findings.into_iter().chain(missed) {
@@ -64,19 +64,18 @@ fn held(
     good.documents(|key| !there.contains(key) && (claimed.contains(key) || mentioned.contains(&key.1)))
 }
 
-/// Whose name is already in force from the same file comes first: the first of two with one name wins.
+/// What the files say, or said when they last had no error.
 fn candidates(
     fresh: &BTreeMap<PathBuf, &[Document]>,
     good: &LastKnownGood,
     errors: &Errors,
 ) -> Vec<(PathBuf, Document)> {
     let kept = errors.keys().map(|file| (file, good.of(file)));
-    let fresh =
-        fresh.iter().filter(|(file, _)| !errors.contains_key(*file)).map(|(file, documents)| (file, *documents));
-    let by_file: BTreeMap<_, _> = kept.chain(fresh).collect();
-    let all = by_file.into_iter().flat_map(|(file, documents)| documents.iter().map(move |document| (file, document)));
-    let (known, new): (Vec<_>, Vec<_>) = all.partition(|(file, document)| good.holds(file, &document::key(document)));
-    known.into_iter().chain(new).map(|(file, document)| (file.clone(), document.clone())).collect()
+    let fresh = fresh.iter().filter(|(file, _)| !errors.contains_key(*file)).map(|(file, all)| (file, *all));
+    let with_file = |(file, all): (&PathBuf, &[Document])| -> Vec<_> {
+        all.iter().map(|document| (file.clone(), document.clone())).collect()
+    };
+    kept.chain(fresh).flat_map(with_file).collect()
 }
 
 /// Repositories in force that have gone from the files while policies refer to them.
@@ -84,7 +83,7 @@ fn still_referred_to(documents: &[(PathBuf, Document)], good: &LastKnownGood) ->
     let there: BTreeSet<_> = documents.iter().filter_map(|(_, document)| document::repository(document)).collect();
     let wanted: BTreeSet<&str> = documents.iter().flat_map(|(_, document)| document::references(document)).collect();
     good.documents(|(kind, name)| {
-        kind == REPOSITORY && !there.contains(name.as_str()) && wanted.contains(name.as_str())
+        kind == Kind::Repository.as_str() && !there.contains(name.as_str()) && wanted.contains(name.as_str())
     })
 }
 

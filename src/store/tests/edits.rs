@@ -159,26 +159,3 @@ fn two_thousand_files() {
     fs::remove_dir_all(path.join("4")).unwrap();
     store.settles("one in seven is withdrawn", |loaded| loaded.desired.policies.len() == 1714);
 }
-
-#[test]
-fn zz_time() {
-    let (_keep, path) = directory(&[]);
-    for i in 0..2000 {
-        write(&path.join(format!("{}/p{i}.yaml", i % 7)), &policy(&format!("p{i}"), 1));
-    }
-    let t = std::time::Instant::now();
-    let store = Running::on(&path);
-    eprintln!("first {:?}", t.elapsed());
-    for k in 2..6 {
-    let t = std::time::Instant::now();
-    write(&path.join("3/p1053.yaml"), &policy("p1053", k));
-    store.until("x", |loaded| loaded.desired.policies["p1053"].generation == u64::from(k));
-    eprintln!("one {:?}", t.elapsed());
-    }
-    for i in 0..2000 {
-        write(&path.join(format!("{}/p{i}.yaml", i % 7)), &policy(&format!("p{i}"), 9));
-    }
-    let t = std::time::Instant::now();
-    store.until("x", |loaded| loaded.desired.policies.values().all(|p| p.generation > 1 && !p.text.contains("0 1 *")));
-    eprintln!("all {:?}", t.elapsed());
-}

@@ -138,20 +138,18 @@ fn a_name_that_is_not_utf8() {
 
 #[test]
 fn of_two_with_one_name_the_one_in_force_stays() {
-    let (_keep, path) = directory(&[("m.yaml", &policy("a", 1))]);
+    let (_keep, path) = directory(&[("m.yaml", &policy("a", 1)), ("n.yaml", &policy("n", 1))]);
     let store = Running::on(&path);
-    for newcomer in ["b.yaml", "z.yaml"] {
+    for (newcomer, hour) in [("b.yaml", 2), ("z.yaml", 3)] {
         write(&path.join(newcomer), &format!("{}---\n{}", policy("a", 7), policy("c", 1)));
-        assert!(!store.invalid(newcomer).is_empty());
-        let loaded = store.in_force(&[("a", 1)]);
-        assert!(file(&loaded, "m.yaml").unwrap().valid);
+        assert!(store.invalid(newcomer).contains("twice"));
+        assert!(store.invalid("m.yaml").contains(newcomer));
+        write(&path.join("n.yaml"), &policy("n", hour));
+        let loaded = store.in_force(&[("a", 1), ("n", hour.into())]);
+        assert_eq!(loaded.desired.policies["a"].file, Path::new("m.yaml"));
         fs::remove_file(path.join(newcomer)).unwrap();
         store.settles("all is well", |loaded| loaded.config.last_reload_successful);
     }
-    // The one in force may be edited all the while.
-    write(&path.join("b.yaml"), &policy("a", 7));
-    write(&path.join("m.yaml"), &policy("a", 2));
-    store.in_force(&[("a", 2)]);
 }
 
 #[test]
