@@ -92,9 +92,9 @@ pub fn load_once(directory: &Path, accepted: &dyn Accepted, now: Timestamp) -> L
     let look = loader.look();
     let mut view = loader.decide(&look);
     let problem = service::problem(view.problem.take(), trouble);
-    let mut loaded = service::loaded(directory, view, problem);
-    loaded.config.last_reload_success = loaded.config.last_reload_successful.then_some(now);
-    loaded
+    let mut seen = service::loaded(directory, view, problem);
+    seen.config.last_reload_success = seen.config.last_reload_successful.then_some(now);
+    seen
 }
 
 /// Reads the directory, then follows it until `cancel` ends. The first look is over when this returns, so it blocks

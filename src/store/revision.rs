@@ -30,20 +30,19 @@ pub(super) fn of(directory: &Path) -> Revision {
     let Some(git) = directory.ancestors().find_map(git_directory) else {
         return Revision::default();
     };
-    let commit = git.and_then(|git| head(&git, &mut sources));
+    let commit = head(&git, &mut sources);
     Revision { commit, sources }
 }
 
-/// The git directory of a work tree: `None` when `top` is not one, `Some(None)` when it is one that cannot be used.
-fn git_directory(top: &Path) -> Option<Option<PathBuf>> {
+/// The git directory of the work tree at `top`, if it is one. Whether it can be used, its `HEAD` will tell.
+fn git_directory(top: &Path) -> Option<PathBuf> {
     let dot_git = top.join(".git");
-    let kind = std::fs::metadata(&dot_git).ok()?;
-    if kind.is_dir() {
+    if std::fs::metadata(&dot_git).ok()?.is_dir() {
         // Like git, pass by a directory that only happens to have the name.
-        return dot_git.join("HEAD").symlink_metadata().is_ok().then_some(Some(dot_git));
+        return dot_git.join("HEAD").symlink_metadata().is_ok().then_some(dot_git);
     }
     let named = line(&dot_git).and_then(|text| text.strip_prefix("gitdir: ").map(|path| top.join(path)));
-    Some(named.and_then(|path| std::fs::canonicalize(path).ok()))
+    Some(named.and_then(|path| std::fs::canonicalize(path).ok()).unwrap_or(dot_git))
 }
 
 fn head(git: &Path, sources: &mut Vec<PathBuf>) -> Option<String> {

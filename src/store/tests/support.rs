@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// So long that only events can have told.
-pub const NEVER: Duration = Duration::from_secs(3600);
+pub const NEVER: Duration = Duration::from_hours(1);
 /// Short enough to wait for.
 pub const SOON: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -172,5 +172,5 @@ pub fn file<'a>(loaded: &'a Loaded, name: &str) -> Option<&'a FileStatus> {
 /// The errors of one file, a line each.
 pub fn errors(loaded: &Loaded, name: &str) -> String {
     let of_file = file(loaded, name).map(|file| file.errors.clone()).unwrap_or_default();
-    of_file.iter().map(|error| format!("{error}\n")).collect()
+    of_file.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

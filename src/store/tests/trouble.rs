@@ -70,7 +70,7 @@ fn what_is_no_policy_file_is_one_error_and_keeps_what_was_there(#[case] make: fn
 fn a_file_that_may_not_be_read() {
     let (_keep, path) = directory(&[("a.yaml", &policy("a", 1))]);
     let store = Running::on(&path);
-    fs::set_permissions(path.join("a.yaml"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path.join("a.yaml"), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(path.join("a.yaml")).is_ok() {
         eprintln!("SKIPPED: this user may read everything");
         return;

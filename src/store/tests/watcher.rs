@@ -35,10 +35,10 @@ impl Watcher for Deaf {
 /// The kernel's watcher after `failures` others, and the hints through which a test can speak for it.
 fn at_last(failures: usize, broken: fn() -> notify::Result<Deaf>) -> (MakeWatcher, Arc<Mutex<Option<Arc<Hints>>>>) {
     let seen: Arc<Mutex<Option<Arc<Hints>>>> = Arc::default();
-    let (keep, made, mut real) = (Arc::clone(&seen), AtomicUsize::new(0), native());
+    let (keep, count, mut real) = (Arc::clone(&seen), AtomicUsize::new(0), native());
     let make: MakeWatcher = Box::new(move |hints| {
         *keep.lock().unwrap() = Some(Arc::clone(hints));
-        if made.fetch_add(1, Ordering::SeqCst) < failures { Ok(Box::new(broken()?)) } else { real(hints) }
+        if count.fetch_add(1, Ordering::SeqCst) < failures { Ok(Box::new(broken()?)) } else { real(hints) }
     });
     (make, seen)
 }
