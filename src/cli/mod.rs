@@ -6,6 +6,7 @@ pub mod backup;
 pub mod client;
 pub mod data;
 pub mod describe;
+pub mod diagnostics;
 pub mod exit;
 pub mod get;
 pub mod health;
@@ -22,7 +23,8 @@ pub mod validate;
 
 use crate::app;
 use crate::clock::{Clock, SystemClock};
-use args::{Args, Command};
+use crate::policy;
+use args::{Args, Command, SchemaKind};
 use clap::{CommandFactory, Parser};
 use exit::Exit;
 use std::io::{stderr, stdout};
@@ -74,7 +76,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Key(key) => key::run(&options, key, style, now),
         Command::Audit(audit) => audit::run(&options, audit, style),
         Command::Health(health) => health::run(health),
-        Command::Validate(_) | Command::Schema { .. } => {
+        Command::Schema { kind } => {
+            let kind = match kind {
+                SchemaKind::BackupPolicy => policy::Kind::BackupPolicy,
+                SchemaKind::Repository => policy::Kind::Repository,
+            };
+            output::emit(&format!("{:#}\n", policy::schema(kind)))?;
+            Ok(Exit::Ok)
+        }
+        Command::Validate(_) => {
             anyhow::bail!("this command is not built into this binary yet")
         }
     }

@@ -2,6 +2,7 @@
 
 use super::output::Lines;
 use super::style::{Style, Tone};
+use crate::policy::nearest;
 use std::fmt;
 
 /// An error that knows what to do about it.
@@ -30,20 +31,10 @@ impl std::error::Error for Advice {}
 #[must_use]
 pub fn unknown<'a>(kind: &str, name: &str, known: impl IntoIterator<Item = &'a str>, list: &str) -> Advice {
     let what = format!("there is no {kind} `{name}`");
-    match nearest(name, known) {
+    match nearest(name, known.into_iter()) {
         Some(near) => Advice::new(what, format!("did you mean `{near}`?")),
         None => Advice::new(what, format!("see `{list}`")),
     }
-}
-
-/// The known name that is most like the given one, if one is like it at all.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The error with its causes, and what to do where that is known.
@@ -67,10 +58,9 @@ mod tests {
 
     #[test]
     fn names_the_nearest_and_only_a_near_one() {
-        let known = ["n8n-data", "whatsapp-auth"];
-        assert_eq!(nearest("n8n-dta", known), Some("n8n-data"));
-        assert_eq!(nearest("postgres", known), None);
-        assert_eq!(unknown("policy", "x", [], "seawall get policies").help, "see `seawall get policies`");
+        let help = |name| unknown("policy", name, ["n8n-data", "whatsapp-auth"], "seawall get policies").help;
+        assert_eq!(help("n8n-dta"), "did you mean `n8n-data`?");
+        assert_eq!(help("postgres"), "see `seawall get policies`");
     }
 
     #[test]

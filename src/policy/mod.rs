@@ -25,3 +25,4 @@ pub use model::{
 pub use parse::{Document, Kind, Parsed, link, parse, schema};
 pub use retention::{Guard, Retention};
 pub use schedule::{Rule, Schedule, ScheduleError};
+pub use structure::{is_secret, nearest};

@@ -227,13 +227,15 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a field's name says that its value is a secret, which then must not be repeated.
-fn is_secret(field: &str) -> bool {
+#[must_use]
+pub fn is_secret(field: &str) -> bool {
     let name = field.rsplit('.').next().unwrap_or(field).to_ascii_lowercase();
     ["password", "passphrase", "secret", "token", "accesskey", "apikey", "credential"].iter().any(|w| name.contains(w))
 }
 
 /// The name that a person probably meant.
-pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+#[must_use]
+pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let lower = word.to_lowercase();
     names
         .map(|n| (strsim::damerau_levenshtein(&lower, &n.to_lowercase()), n))

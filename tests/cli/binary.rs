@@ -238,3 +238,11 @@ fn completions_are_made_for_every_shell() {
         seawall(&["completions", shell]).assert().code(0).stdout(contains("seawall"));
     }
 }
+
+#[test]
+fn a_schema_is_one_json_document() {
+    for (kind, title) in [("backuppolicy", "backuppolicy.v1"), ("repository", "repository.v1")] {
+        let schema: serde_json::Value = serde_json::from_str(&stdout(&mut seawall(&["schema", kind]))).unwrap();
+        assert!(schema["$id"].as_str().unwrap().contains(title));
+    }
+}

@@ -78,7 +78,10 @@ fn described(name: &str) -> String {
     let mut runs: Vec<Outcome> = parse(RUNS);
     runs.retain(|run| run.source.as_ref().is_some_and(|key| key.policy == name));
     let look = Look { status: status(), runs, events: parse(EVENTS), snapshots: Vec::new() };
-    let read = |path: &Path| path.ends_with("mistakes/new.yaml").then(|| "metadata: {name: Postgres_Data}".to_owned());
+    let read = |path: &Path| {
+        path.ends_with("mistakes/new.yaml")
+            .then(|| "kind: BackupPolicy\nmetadata:\n  name: Postgres_Data\n\nspec: {}".to_owned())
+    };
     let described = describe::gather(name, &look, read).unwrap();
     describe::text(name, &described, &look.status, Style::PLAIN, now(), read)
 }
