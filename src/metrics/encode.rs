@@ -14,7 +14,7 @@ pub fn text(status: &StatusSnapshot) -> Result<String, String> {
     let mut families: Vec<(&Metric, Vec<proto::Metric>)> =
         names::ALL.iter().map(|metric| (*metric, Vec::new())).collect();
     for sample in project(status) {
-        if let Some((_, list)) = families.iter_mut().find(|(metric, _)| metric.name == sample.metric.name) {
+        if let Some((_, list)) = families.iter_mut().find(|(metric, _)| std::ptr::eq(*metric, sample.metric)) {
             list.push(metric(sample));
         }
     }

@@ -30,12 +30,12 @@ macro_rules! metrics {
     ($($id:ident $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(
             #[doc = $help]
-            pub const $id: Metric = Metric {
+            pub static $id: Metric = Metric {
                 name: concat!("seawall_", $name), kind: Kind::$kind, labels: &[$($label),*], help: $help,
             };
         )*
         /// All of them, in the order of the exposition.
-        pub const ALL: &[&Metric] = &[$(&$id),*];
+        pub static ALL: &[&Metric] = &[$(&$id),*];
     };
 }
 

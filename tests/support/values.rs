@@ -2,7 +2,14 @@
 #![allow(dead_code, reason = "every test program uses some of it")]
 
 use jiff::Timestamp;
+use seawall::reconcile::observed::RepositoryHealth;
+use seawall::reconcile::plan::{Coverage, RetentionDecision, Verdict};
 use seawall::reconcile::{Attempt, Operation, Outcome, RunId, RunResult, SourceKey};
+use seawall::status::model::{
+    Condition, ConfigStatus, DockerStatus, FileStatus, PolicyStatus, RepositoryStatus, SourceRepositoryStatus,
+    SourceStatus, StatusSnapshot, Truth, VolumeStatus,
+};
+use std::collections::BTreeMap;
 
 /// So many seconds after an instant that no test cares about.
 pub fn at(seconds: i64) -> Timestamp {
@@ -40,5 +47,120 @@ pub fn outcome(policy: &str, source: &str, seconds: i64, result: RunResult) -> O
         freed_bytes: 0,
         problems: vec![],
         problem_count: 0,
+    }
+}
+
+/// One source of a policy, backed up once with success, in the repository `default`.
+pub fn source(name: &str) -> SourceStatus {
+    SourceStatus {
+        source: name.into(),
+        verdict: Verdict::UpToDate,
+        why: "nothing is due".into(),
+        first_seen: Some(at(0)),
+        last_success: Some(at(10)),
+        last_run: Some(attempt(RunResult::Success)),
+        last_run_successful: Some(true),
+        deadline: Some(at(90_000)),
+        next_run: Some(at(86_400)),
+        jitter_seconds: 0.0,
+        retry_at: None,
+        repositories: vec![SourceRepositoryStatus {
+            repository: "default".into(),
+            known: true,
+            snapshots: 3,
+            bytes: 4_096,
+            newest: None,
+            last_run: Some(attempt(RunResult::Success)),
+        }],
+        retention: vec![RetentionDecision { repository: "default".into(), snapshots: vec![], held: None }],
+    }
+}
+
+/// A policy in force with the given sources.
+pub fn policy(name: &str, sources: Vec<SourceStatus>) -> PolicyStatus {
+    PolicyStatus {
+        name: name.into(),
+        description: format!("what {name} keeps"),
+        labels: BTreeMap::new(),
+        criticality: "high".into(),
+        file: format!("{name}.yaml").into(),
+        line: 1,
+        generation: 1,
+        observed_generation: 1,
+        observed_revision: Some("abc123".into()),
+        suspended: false,
+        suspended_since: None,
+        exempt: None,
+        schedule: Some("0 2 * * * UTC".into()),
+        repositories: vec!["default".into()],
+        rpo_seconds: Some(86_400),
+        rto_seconds: Some(1_800),
+        timeout_seconds: Some(21_600),
+        missed_slots: 0,
+        conditions: vec![Condition {
+            kind: "Ready".into(),
+            status: Truth::True,
+            reason: "AllFresh".into(),
+            message: "all is well".into(),
+            last_transition_time: Some(at(0)),
+        }],
+        sources,
+    }
+}
+
+/// A host with one repository, two volumes and the given policies.
+pub fn status(policies: Vec<PolicyStatus>) -> StatusSnapshot {
+    let volume = |name: &str, coverage| VolumeStatus {
+        name: name.into(),
+        driver: "local".into(),
+        coverage,
+        policies: vec![],
+        reason: "because".into(),
+        used_by: vec!["app".into()],
+        unreadable: None,
+    };
+    StatusSnapshot {
+        at: Some(at(100)),
+        host: "host-1".into(),
+        version: "0.1.0".into(),
+        revision: "unknown".into(),
+        config: ConfigStatus {
+            directory: "/etc/seawall/policies".into(),
+            files: policies
+                .iter()
+                .map(|policy| FileStatus {
+                    file: policy.file.clone(),
+                    valid: true,
+                    errors: vec![],
+                    documents: vec![policy.name.clone()],
+                })
+                .collect(),
+            last_reload_successful: true,
+            last_reload_success: Some(at(1)),
+            ..ConfigStatus::default()
+        },
+        docker: DockerStatus { up: true, ..DockerStatus::default() },
+        policies: policies.into_iter().map(|policy| (policy.name.clone(), policy)).collect(),
+        repositories: BTreeMap::from([(
+            "default".to_owned(),
+            RepositoryStatus {
+                name: "default".into(),
+                location: "/var/lib/seawall/repository".into(),
+                health: Some(RepositoryHealth::Healthy),
+                listed_at: Some(at(50)),
+                snapshots: 3,
+                foreign_snapshots: 0,
+                key_export_pending: false,
+                last_forget: None,
+                last_prune: None,
+            },
+        )]),
+        volumes: BTreeMap::from([
+            ("a".to_owned(), volume("a", Coverage::Protected)),
+            ("b".to_owned(), volume("b", Coverage::Unprotected)),
+        ]),
+        reconciled_at: Some(at(100)),
+        reconciles: 7,
+        ..StatusSnapshot::default()
     }
 }

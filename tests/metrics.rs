@@ -1,0 +1,238 @@
+//! The series: there from the start, saying the worst until the better is proven, gone with their policy.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail so")]
+
+#[path = "support/values.rs"]
+mod values;
+
+use seawall::metrics::names::{self, Metric};
+use seawall::metrics::{encode, project};
+use seawall::reconcile::observed::Running;
+use seawall::reconcile::plan::{Decision, Held, Plan, Verdict};
+use seawall::reconcile::{Operation, RunId, RunResult, SourceKey};
+use seawall::status::model::{RunCount, RunningStatus, StatusSnapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use values::{at, policy, source, status};
+
+/// Samples as `name{value,value}`.
+fn samples(status: &StatusSnapshot) -> BTreeMap<String, f64> {
+    let all = project::project(status);
+    let count = all.len();
+    let map: BTreeMap<_, _> = all
+        .into_iter()
+        .map(|sample| (format!("{}{{{}}}", &sample.metric.name[8..], sample.labels.join(",")), sample.value))
+        .collect();
+    assert_eq!(map.len(), count, "a series is there twice");
+    map
+}
+
+/// A policy that was just loaded and whose volume was just seen.
+fn fresh() -> StatusSnapshot {
+    let mut unseen = source("v");
+    unseen.last_success = None;
+    unseen.last_run = None;
+    unseen.last_run_successful = None;
+    unseen.repositories.clear();
+    unseen.retention.clear();
+    let mut status = status(vec![policy("new", vec![unseen])]);
+    status.docker.up = false;
+    status.reconciled_at = None;
+    status.config.last_reload_successful = false;
+    status.config.last_reload_success = None;
+    let repository = status.repositories.get_mut("default").unwrap();
+    repository.health = None;
+    repository.key_export_pending = true;
+    status
+}
+
+#[test]
+fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
+    let seen = samples(&fresh());
+    for (series, worst) in [
+        ("backup_last_success_timestamp_seconds{new,v}", 0.0),
+        ("backup_last_run_successful{new,v}", 0.0),
+        ("backup_last_run_timestamp_seconds{new,v}", 0.0),
+        ("snapshots{new,v,default}", 0.0),
+        ("snapshot_bytes{new,v,default}", 0.0),
+        ("retention_held{new,v,default}", 0.0),
+        ("missed_slots_total{new}", 0.0),
+        ("repository_healthy{default}", 0.0),
+        ("repository_key_exported{default}", 0.0),
+        ("docker_up{}", 0.0),
+        ("config_last_reload_successful{}", 0.0),
+        ("reconcile_last_success_timestamp_seconds{}", 0.0),
+        ("policy_info{new,high,abc123}", 1.0),
+    ] {
+        assert_eq!(seen.get(series), Some(&worst), "{series}");
+    }
+    for operation in ["backup", "forget"] {
+        for result in RunResult::ALL {
+            assert_eq!(seen.get(&format!("runs_total{{new,{operation},{}}}", result.as_str())), Some(&0.0));
+        }
+    }
+    assert_eq!(seen.get("runs_total{@default,prune,failure}"), Some(&0.0));
+    // Everything but what is promised to be absent in this state.
+    let mut suspended = fresh();
+    suspended.policies.get_mut("new").unwrap().suspended = true;
+    let both: BTreeSet<_> = seen.into_keys().chain(samples(&suspended).into_keys()).collect();
+    for metric in names::ALL {
+        assert!(both.iter().any(|series| series.starts_with(&format!("{}{{", &metric.name[8..]))), "{}", metric.name);
+    }
+}
+
+#[test]
+fn what_is_true_is_said() {
+    let mut status = status(vec![policy("p", vec![source("v")])]);
+    status.runs = vec![
+        RunCount { policy: "p".into(), operation: "backup".into(), result: "partial".into(), count: 4 },
+        RunCount { policy: "@default".into(), operation: "prune".into(), result: "failure".into(), count: 2 },
+    ];
+    let running = |operation, source: Option<&str>, started| RunningStatus {
+        running: Running {
+            run: RunId("1".into()),
+            operation,
+            source: source.map(|name| SourceKey { policy: "p".into(), source: name.into() }),
+            repositories: vec!["default".into()],
+            started,
+        },
+        bytes_done: 0,
+        files_done: 0,
+    };
+    status.running = vec![
+        running(Operation::Backup, Some("v"), at(30)),
+        running(Operation::Backup, Some("w"), at(20)),
+        running(Operation::Prune, None, at(40)),
+    ];
+    status.config.files[0].valid = false;
+    let source = &mut status.policies.get_mut("p").unwrap().sources[0];
+    source.retention[0].held = Some(Held { reason: "ShrinkGuard".into(), message: "too many".into() });
+    let seen = samples(&status);
+    let seconds = |n: i64| at(n).as_second() as f64;
+    for (series, value) in [
+        ("backup_last_success_timestamp_seconds{p,v}", seconds(10)),
+        ("backup_deadline_timestamp_seconds{p,v}", seconds(90_000)),
+        ("backup_last_run_successful{p,v}", 1.0),
+        ("backup_last_run_timestamp_seconds{p,v}", seconds(20)),
+        ("runs_total{p,backup,partial}", 4.0),
+        ("runs_total{p,backup,success}", 0.0),
+        ("runs_total{@default,prune,failure}", 2.0),
+        ("run_in_progress{p,backup}", 2.0),
+        ("run_start_timestamp_seconds{p,backup}", seconds(20)),
+        ("run_in_progress{p,forget}", 0.0),
+        ("run_start_timestamp_seconds{p,forget}", 0.0),
+        ("run_in_progress{@default,prune}", 1.0),
+        ("run_timeout_seconds{p}", 21_600.0),
+        ("snapshots{p,v,default}", 3.0),
+        ("retention_held{p,v,default}", 1.0),
+        ("policy_file_valid{p.yaml}", 0.0),
+        ("volume_coverage{protected}", 1.0),
+        ("volume_coverage{exempt}", 0.0),
+        ("volume_coverage{unprotected}", 1.0),
+        ("selector_unmatched{p}", 0.0),
+    ] {
+        assert_eq!(seen.get(series), Some(&value), "{series}");
+    }
+}
+
+#[test]
+fn series_go_with_their_policy_and_an_exemption_has_no_backup_to_speak_of() {
+    let mut status = status(vec![policy("gone", vec![source("v")]), policy("exempt", vec![source("w")])]);
+    let count = RunCount { policy: "gone".into(), operation: "backup".into(), result: "success".into(), count: 9 };
+    status.runs = vec![count];
+    status.policies.remove("gone");
+    status.config.files.retain(|file| !file.file.to_string_lossy().contains("gone"));
+    let exempt = status.policies.get_mut("exempt").unwrap();
+    exempt.exempt = Some("a cache".into());
+    let seen = samples(&status);
+    assert!(!seen.keys().any(|series| series.contains("gone")), "{seen:?}");
+    let of_exempt: Vec<_> = seen.keys().filter(|series| series.contains("{exempt")).collect();
+    assert_eq!(
+        of_exempt,
+        [
+            "policy_file_valid{exempt.yaml}",
+            "policy_info{exempt,high,abc123}",
+            "policy_suspended{exempt}",
+            "selector_unmatched{exempt}",
+            "volume_coverage{exempt}"
+        ]
+    );
+}
+
+#[test]
+fn a_suspended_policy_has_no_deadline_and_says_since_when() {
+    let mut status = status(vec![policy("p", vec![source("v")])]);
+    let suspended = status.policies.get_mut("p").unwrap();
+    suspended.suspended = true;
+    suspended.suspended_since = Some(at(5));
+    let seen = samples(&status);
+    assert!(!seen.contains_key("backup_deadline_timestamp_seconds{p,v}"));
+    assert_eq!(seen["policy_suspended_since_timestamp_seconds{p}"], at(5).as_second() as f64);
+    assert_eq!(seen["backup_last_run_successful{p,v}"], 1.0);
+}
+
+#[test]
+fn a_policy_that_matches_nothing_says_so() {
+    let mut status = status(vec![policy("p", vec![])]);
+    let decision = Decision {
+        policy: "p".into(),
+        source: None,
+        verdict: Verdict::NoMatch,
+        why: "no volume".into(),
+        next_run: None,
+        deadline: None,
+        last_success: None,
+        retention: vec![],
+    };
+    status.plan = Arc::new(Plan { decisions: vec![decision], ..Plan::default() });
+    assert_eq!(samples(&status)["selector_unmatched{p}"], 1.0);
+}
+
+#[test]
+fn names_keep_the_rules() {
+    let names: BTreeSet<_> = names::ALL.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), names::ALL.len());
+    for Metric { name, kind, labels, help } in names::ALL {
+        assert!(name.starts_with("seawall_") && help.ends_with('.'), "{name}");
+        assert_eq!(name.ends_with("_total"), *kind == names::Kind::Counter, "{name}");
+        assert!(!labels.iter().any(|label| ["job", "instance", "namespace"].contains(label)), "{name}");
+    }
+}
+
+#[test]
+fn promtool_finds_nothing_to_say() {
+    let mut hostile = policy("p", vec![source("a \"quoted\\ name\nwith a break")]);
+    hostile.suspended = true;
+    let status = status(vec![hostile, policy("q", vec![source("v")])]);
+    let text = encode::text(&status).unwrap();
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b""[..], &b""[..]), "{output:?}\n{text}");
+    assert!(text.contains(r#"source="a \"quoted\\ name\nwith a break""#), "{text}");
+}
+
+/// Not a test: prints how long a scrape of 2,000 policies takes. Only a release build says anything.
+#[test]
+#[ignore = "prints a time; run with --release --no-capture"]
+fn scrape_of_2000_policies() {
+    let many = (0..2_000).map(|n| policy(&format!("policy-{n}"), vec![source(&format!("volume_{n}"))])).collect();
+    let status = status(many);
+    for _ in 0..5 {
+        let begun = std::time::Instant::now();
+        let series = project::project(&status).len();
+        let projected = begun.elapsed();
+        let begun = std::time::Instant::now();
+        let bytes = encode::text(&status).unwrap().len();
+        println!("{series} series: {projected:?} to project, {:?} for all of {bytes} bytes", begun.elapsed());
+    }
+}
