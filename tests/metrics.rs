@@ -1,6 +1,7 @@
 //! The series: there from the start, saying the worst until the better is proven, gone with their policy.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail so")]
+#![allow(clippy::float_cmp, clippy::cast_precision_loss, reason = "whole numbers, which are exact")]
 
 #[path = "support/values.rs"]
 mod values;
