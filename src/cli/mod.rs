@@ -84,8 +84,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             output::emit(&format!("{:#}\n", policy::schema(kind)))?;
             Ok(Exit::Ok)
         }
-        Command::Validate(_) => {
-            anyhow::bail!("this command is not built into this binary yet")
-        }
+        Command::Validate(args) => validate::run(&options.policies, args, style, now),
     }
 }

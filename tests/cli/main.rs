@@ -7,3 +7,4 @@ mod binary;
 mod fixture;
 mod golden;
 mod keys;
+mod validate;
