@@ -25,6 +25,9 @@ pub struct Facts {
     /// operation and result.
     #[serde(with = "pairs")]
     pub runs: BTreeMap<(String, Operation, RunResult), u64>,
+    /// The generation of each policy that was last accepted on record.
+    #[serde(default)]
+    pub generations: BTreeMap<String, u64>,
     /// Slots that no run answered, by policy.
     pub missed_slots: BTreeMap<String, u64>,
 }

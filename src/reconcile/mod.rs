@@ -1,15 +1,24 @@
 //! Deciding: what is asked for, what is there, and so what is to be done.
 //!
-//! Pure. [`decide::decide`] is all that the operator ever does and exactly what `seawall plan` prints.
+//! Pure. [`decide()`] is all that the operator ever does and exactly what `seawall plan` prints.
 
-pub mod decide;
+mod backups;
+mod coverage;
+mod decide;
 pub mod facts;
+mod freshness;
 pub mod key;
+pub mod lint;
 pub mod observed;
 pub mod outcome;
 pub mod plan;
+mod prune;
+mod retain;
+mod sources;
 
+pub use decide::decide;
 pub use facts::{Attempt, Facts, RepositoryFacts, TargetFacts};
+pub use freshness::GRACE;
 pub use key::{SourceKey, TargetKey};
 pub use observed::{
     Container, DockerState, Observed, Readable, RepositoryHealth, RepositoryState, Running, SnapshotRecord, Volume,

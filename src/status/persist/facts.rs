@@ -18,6 +18,7 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Facts> {
             "repository" => put(&mut facts.repositories, &key, &value),
             "suspended_since" => put(&mut facts.suspended_since, &key, &value),
             "runs" => put(&mut facts.runs, &key, &value),
+            "generation" => put(&mut facts.generations, &key, &value),
             "missed_slots" => put(&mut facts.missed_slots, &key, &value),
             _ => Ok(()),
         };
@@ -44,6 +45,7 @@ pub(super) fn write(tx: &Transaction, old: &Facts, new: &Facts) -> rusqlite::Res
     write_map(tx, "repository", &old.repositories, &new.repositories)?;
     write_map(tx, "suspended_since", &old.suspended_since, &new.suspended_since)?;
     write_map(tx, "runs", &old.runs, &new.runs)?;
+    write_map(tx, "generation", &old.generations, &new.generations)?;
     write_map(tx, "missed_slots", &old.missed_slots, &new.missed_slots)
 }
 

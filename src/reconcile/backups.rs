@@ -1,0 +1,200 @@
+//! Whether a backup of one source is due, and what stands in its way.
+
+use super::freshness::{Target, deadline, later};
+use super::observed::{Readable, Volume};
+use super::plan::{BackupAction, Cause, Missed, Verdict};
+use super::{Observed, SourceKey};
+use crate::policy::{BackupSpec, Policy};
+use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+/// A run that starts later than this after its slot is called a catch-up.
+const PUNCTUAL: Duration = Duration::from_mins(10);
+
+/// What was concluded about the backups of one source.
+pub(super) struct Conclusion {
+    pub verdict: Verdict,
+    pub why: String,
+    pub action: Option<BackupAction>,
+    pub missed: Vec<Missed>,
+    pub next_run: Option<Timestamp>,
+    pub deadline: Option<Timestamp>,
+    pub last_success: Option<Timestamp>,
+    pub wake_at: Option<Timestamp>,
+}
+
+/// One repository that wants a run.
+struct Want<'a> {
+    target: &'a Target<'a>,
+    slot: Timestamp,
+    cause: Cause,
+}
+
+pub(super) fn conclude(
+    policy: &Policy,
+    spec: &BackupSpec,
+    key: &SourceKey,
+    volume: Option<&Volume>,
+    targets: &[Target<'_>],
+    observed: &Observed,
+    now: Timestamp,
+) -> Conclusion {
+    let seed = key.to_string();
+    let schedule = &spec.schedule;
+    let jitter = schedule.jitter_for(&seed);
+    let first_seen = observed.facts.first_seen.get(key).copied().unwrap_or(now);
+    let requested = observed.requested.contains(key);
+
+    // The recovery point is what every repository can give back.
+    let last_success = targets.iter().map(|t| t.last_success).min().flatten();
+    let proven = targets.iter().map(|t| t.last_success_slot).min().flatten();
+    let overdue_at = deadline(schedule, &seed, proven.unwrap_or(first_seen).min(now));
+
+    let mut missed = Vec::new();
+    let mut wants = Vec::new();
+    let mut next_run: Option<Timestamp> = None;
+    let mut retry_at: Option<Timestamp> = None;
+    for target in targets {
+        // After a clock that was wrong was put right, what was accounted for may lie ahead.
+        let accounted = target.accounted().map(|at| at.min(now));
+        let due = schedule.due(accounted.unwrap_or(first_seen), now, &seed);
+        next_run = earliest(next_run, due.next.map(|slot| later(slot, jitter)));
+        let attempted =
+            |slot: Timestamp| target.facts.and_then(|f| f.last_run.as_ref()).is_some_and(|r| r.slot == Some(slot));
+        // Nothing to restore from yet: the first backup does not wait for a slot.
+        let wanted = match due.latest {
+            _ if accounted.is_none() && target.last_success.is_none() => Some((first_seen, 0)),
+            Some(slot) => Some((slot, due.missed)),
+            None => None,
+        };
+        let Some((slot, skipped)) = wanted else { continue };
+        let initial = slot == first_seen;
+        let expired = !initial
+            && !attempted(slot)
+            && schedule.starting_deadline.is_some_and(|d| now > later(later(slot, jitter), d));
+        // Without memory nobody knows whether the slots in between were answered.
+        let remembered = target.facts.is_some_and(|f| f.accounted.is_some());
+        let through = if expired { slot } else { slot - SignedDuration::from_nanos(1) };
+        let count = if remembered { skipped + u32::from(expired) } else { 0 };
+        if count > 0 || expired {
+            missed.push(Missed { target: key.target(target.repository), count, accounted: through });
+        }
+        if expired {
+            continue;
+        }
+        let delayed = target.facts.and_then(|f| f.retry_at).filter(|at| *at > now && attempted(slot));
+        if let (Some(at), false) = (delayed, requested) {
+            retry_at = earliest(retry_at, Some(at));
+            continue;
+        }
+        let cause = if attempted(slot) {
+            Cause::Retry
+        } else if initial {
+            Cause::Initial
+        } else if skipped > 0 || now > later(later(slot, jitter), PUNCTUAL) {
+            Cause::CatchUp
+        } else {
+            Cause::Scheduled
+        };
+        wants.push(Want { target, slot, cause });
+    }
+    if requested {
+        wants = targets.iter().map(|target| Want { target, slot: now, cause: Cause::Manual }).collect();
+    }
+
+    let mut conclusion = Conclusion {
+        verdict: Verdict::UpToDate,
+        why: String::new(),
+        action: None,
+        missed,
+        next_run,
+        deadline: overdue_at,
+        last_success,
+        wake_at: earliest(next_run, retry_at),
+    };
+    let (verdict, why, action) = verdict(policy, key, volume, &wants, retry_at, observed);
+    conclusion.verdict = verdict;
+    conclusion.why = why;
+    conclusion.action = action;
+    if policy.suspend {
+        conclusion.deadline = None;
+        conclusion.next_run = None;
+        conclusion.missed.clear();
+        conclusion.wake_at = None;
+    }
+    conclusion
+}
+
+fn verdict(
+    policy: &Policy,
+    key: &SourceKey,
+    volume: Option<&Volume>,
+    wants: &[Want<'_>],
+    retry_at: Option<Timestamp>,
+    observed: &Observed,
+) -> (Verdict, String, Option<BackupAction>) {
+    if let Some(run) = observed.running.iter().find(|r| r.source.as_ref() == Some(key)) {
+        return (Verdict::Running, format!("run {} is under way", run.run), None);
+    }
+    if policy.suspend {
+        return (Verdict::Suspended, "the policy says suspend: true".to_owned(), None);
+    }
+    if volume.is_none() && observed.docker.seen_at.is_some() {
+        return (Verdict::NoMatch, format!("this host has no volume named {}", key.source), None);
+    }
+    if wants.is_empty() {
+        return match retry_at {
+            Some(at) => (Verdict::Waiting, format!("the last attempt failed; the next is at {at}"), None),
+            None => (Verdict::UpToDate, "no slot is open".to_owned(), None),
+        };
+    }
+    let (usable, blocked): (Vec<_>, Vec<_>) = wants.iter().partition(|w| w.target.obstacle().is_none());
+    let waiting = |why: String| (Verdict::Waiting, why, None);
+    if !observed.docker.up {
+        return waiting(format!("Docker does not answer: {}", observed.docker.message));
+    }
+    if let Some(Volume { readable: Readable::No { message, .. }, .. }) = volume {
+        return waiting(format!("the volume cannot be read: {message}"));
+    }
+    if let Some(other) = observed.running.iter().find(|r| r.source.as_ref().is_some_and(|s| s.source == key.source)) {
+        return waiting(format!("run {} works on the same volume", other.run));
+    }
+    if usable.is_empty() {
+        return waiting(blocked.first().and_then(|w| w.target.obstacle()).unwrap_or_default());
+    }
+    let repositories: Vec<String> = usable.iter().map(|w| w.target.repository.to_owned()).collect();
+    if let Some(busy) =
+        observed.running.iter().find(|r| r.source.is_none() && r.repositories.iter().any(|n| repositories.contains(n)))
+    {
+        return waiting(format!("run {} works on repository {}", busy.run, busy.repositories.join(", ")));
+    }
+    let slot = usable.iter().map(|w| w.slot).max().unwrap_or_default();
+    let cause = usable.iter().map(|w| w.cause).max_by_key(|c| urgency(*c)).unwrap_or(Cause::Scheduled);
+    let why = match cause {
+        Cause::Initial => "there is no complete snapshot yet".to_owned(),
+        Cause::Scheduled => format!("its slot {slot} has come"),
+        Cause::CatchUp => format!("its slot {slot} was missed"),
+        Cause::Retry => format!("the last attempt for slot {slot} did not succeed"),
+        Cause::Manual => "a person asked for it".to_owned(),
+    };
+    (Verdict::Due, why, Some(BackupAction { source: key.clone(), repositories, slot, cause }))
+}
+
+/// Which cause names a run that answers several repositories at once, and which runs go first.
+pub(super) const fn urgency(cause: Cause) -> u8 {
+    match cause {
+        Cause::Scheduled => 0,
+        Cause::CatchUp => 1,
+        Cause::Retry => 2,
+        Cause::Initial => 3,
+        Cause::Manual => 4,
+    }
+}
+
+/// The earlier of two instants that may not exist.
+pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

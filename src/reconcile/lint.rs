@@ -1,0 +1,102 @@
+//! What no plan may ever contain (DESIGN section 5), checked by other means than those that made the plan.
+//!
+//! The loop refuses every action that has a violation. In tests every plan passes through here.
+
+use super::observed::Observed;
+use super::plan::{Action, BackupAction, ForgetAction, Plan};
+use super::{RepositoryHealth, RunResult};
+use crate::policy::Desired;
+use std::collections::BTreeSet;
+
+/// One action that must not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Index in [`Plan::actions`].
+    pub action: usize,
+    /// Which rule it breaks, for a person.
+    pub rule: String,
+}
+
+/// Every violation in a plan; empty for a plan that may be carried out as it is.
+#[must_use]
+pub fn lint(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut volumes = BTreeSet::new();
+    for (index, action) in plan.actions.iter().enumerate() {
+        let mut broken: Vec<String> = Vec::new();
+        match action {
+            Action::Backup(backup) => {
+                broken.extend(backup_rules(backup, desired, observed));
+                if !volumes.insert(backup.source.source.clone()) {
+                    broken.push(format!("two runs on volume {} at once", backup.source.source));
+                }
+            }
+            Action::Forget(forget) => broken.extend(forget_rules(forget, desired, observed)),
+            Action::Prune(prune) => {
+                if observed.running.iter().any(|r| r.repositories.contains(&prune.repository)) {
+                    broken.push(format!("a prune of {} beside another run", prune.repository));
+                }
+            }
+        }
+        violations.extend(broken.into_iter().map(|rule| Violation { action: index, rule }));
+    }
+    violations
+}
+
+fn backup_rules(backup: &BackupAction, desired: &Desired, observed: &Observed) -> Vec<String> {
+    let mut broken = Vec::new();
+    match desired.policies.get(&backup.source.policy).map(|p| (p.suspend, p.backup())) {
+        Some((false, Some(spec))) => {
+            if let Some(name) = backup.repositories.iter().find(|r| !spec.repositories.contains(r)) {
+                broken.push(format!("a backup into repository {name}, which the policy does not name"));
+            }
+        }
+        Some((true, _)) => broken.push("a backup of a suspended policy".to_owned()),
+        Some((_, None)) => broken.push("a backup of an exempt source".to_owned()),
+        None => broken.push("a backup for a policy that is not in force".to_owned()),
+    }
+    if backup.repositories.is_empty() {
+        broken.push("a backup into no repository".to_owned());
+    }
+    if !observed.docker.volumes.contains_key(&backup.source.source) {
+        broken.push(format!("a backup of volume {}, which does not exist", backup.source.source));
+    }
+    if observed.running.iter().any(|r| r.source.as_ref().is_some_and(|s| s.source == backup.source.source)) {
+        broken.push(format!("a second run on volume {}", backup.source.source));
+    }
+    broken
+}
+
+fn forget_rules(forget: &ForgetAction, desired: &Desired, observed: &Observed) -> Vec<String> {
+    let mut broken = Vec::new();
+    let target = &forget.target;
+    let rule = desired.policies.get(&target.policy).and_then(|p| p.backup()).and_then(|b| b.retention.as_ref());
+    if rule.is_none() {
+        broken.push("a removal that no retention rule in force asks for".to_owned());
+    }
+    let last = observed.facts.targets.get(target).and_then(|f| f.last_run.as_ref());
+    if last.is_none_or(|run| run.result != RunResult::Success) {
+        broken.push("a removal although the last backup run did not succeed".to_owned());
+    }
+    let own = observed
+        .repositories
+        .get(&target.repository)
+        .filter(|r| r.listed_at.is_some() && r.health == RepositoryHealth::Healthy)
+        .and_then(|r| r.own.get(&target.source_key()));
+    let Some(own) = own else {
+        broken.push("a removal from a repository whose snapshots are not known".to_owned());
+        return broken;
+    };
+    let newest = own.iter().filter(|s| s.complete).max_by_key(|s| s.time);
+    for id in &forget.remove {
+        match own.iter().find(|s| &s.id == id) {
+            None => broken.push(format!("the removal of {id}, which is no snapshot of this source made by Seawall")),
+            Some(_) if newest.is_none_or(|n| &n.id == id) => {
+                broken.push(format!("the removal of {id}, the newest complete snapshot"));
+            }
+            Some(s) if s.host != observed.host => broken.push(format!("the removal of {id}, made by host {}", s.host)),
+            Some(_) => {}
+        }
+    }
+    broken
+}

@@ -1,1 +1,0 @@
-//! Facts and views after something happened.

@@ -1,0 +1,193 @@
+//! The conditions of a policy. Observations, never a state machine; what nobody knows is `Unknown`, and `Unknown` is
+//! never good.
+
+use super::Inputs;
+use crate::reconcile::RunResult;
+use crate::reconcile::observed::{Readable, RepositoryHealth};
+use crate::reconcile::plan::{Decision, Verdict};
+use crate::status::model::{Condition, PolicyStatus, Truth};
+use jiff::Timestamp;
+
+/// A finding without its time.
+type Finding = (Truth, &'static str, String);
+
+/// All conditions of a policy, `Ready` first.
+pub(super) fn of(
+    policy: &PolicyStatus,
+    decisions: &[&Decision],
+    inputs: &Inputs<'_>,
+    before: &[Condition],
+    now: Timestamp,
+) -> Vec<Condition> {
+    let mut found: Vec<(&'static str, Finding)> = vec![("Accepted", accepted(policy, inputs))];
+    if policy.exempt.is_none() {
+        found.push(("SourceReadable", readable(policy, decisions, inputs)));
+        found.push(("BackupFresh", fresh(policy, decisions, now)));
+        found.push(("RetentionApplied", retention(policy)));
+        found.push(("RepositoryHealthy", repository(policy, inputs)));
+        found.push(("ObjectivesMet", objectives(policy, now)));
+    }
+    let ready = ready(policy, &found);
+    found.push((
+        "Suspended",
+        flag(policy.suspended, "SuspendedByPolicy", "NotSuspended", "the policy says suspend: true"),
+    ));
+    let running = inputs.running.iter().find(|r| r.running.source.as_ref().is_some_and(|s| s.policy == policy.name));
+    let under_way = running.map(|r| format!("run {} is under way", r.running.run)).unwrap_or_default();
+    found.push(("Progressing", flag(running.is_some(), "RunUnderWay", "Idle", &under_way)));
+    found.insert(0, ("Ready", ready));
+    found.into_iter().map(|(kind, finding)| condition(kind, finding, before, now)).collect()
+}
+
+fn condition(kind: &str, (status, reason, message): Finding, before: &[Condition], now: Timestamp) -> Condition {
+    let earlier = before.iter().find(|c| c.kind == kind && c.status == status);
+    Condition {
+        kind: kind.to_owned(),
+        status,
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: earlier.and_then(|c| c.last_transition_time).or(Some(now)),
+    }
+}
+
+fn flag(on: bool, yes: &'static str, no: &'static str, message: &str) -> Finding {
+    if on { (Truth::True, yes, message.to_owned()) } else { (Truth::False, no, String::new()) }
+}
+
+fn accepted(policy: &PolicyStatus, inputs: &Inputs<'_>) -> Finding {
+    if let Some(problem) = &inputs.config.problem {
+        return (Truth::False, "DirectoryUnavailable", format!("the last known good stays in force: {problem}"));
+    }
+    let file = inputs.config.files.iter().find(|f| f.file == policy.file);
+    match file {
+        Some(f) if f.valid => (Truth::True, "Valid", format!("generation {} is in force", policy.generation)),
+        Some(f) => {
+            let errors: Vec<String> = f.errors.iter().map(ToString::to_string).collect();
+            let message =
+                format!("the last known good (generation {}) stays in force: {}", policy.generation, errors.join("; "));
+            (Truth::False, "InvalidSpec", message)
+        }
+        None => {
+            (Truth::Unknown, "FileNotSeen", format!("{} is not among the files that were read", policy.file.display()))
+        }
+    }
+}
+
+fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>) -> Finding {
+    let docker = &inputs.observed.docker;
+    if docker.seen_at.is_none() {
+        return (Truth::Unknown, "DockerNotSeen", docker.message.clone());
+    }
+    if decisions.iter().any(|d| d.verdict == Verdict::NoMatch) {
+        let why: Vec<&str> =
+            decisions.iter().filter(|d| d.verdict == Verdict::NoMatch).map(|d| d.why.as_str()).collect();
+        return (Truth::False, "NoMatch", why.join("; "));
+    }
+    for source in &policy.sources {
+        if let Some(Readable::No { message, .. }) = docker.volumes.get(&source.source).map(|v| &v.readable) {
+            return (Truth::False, "Unreadable", format!("{}: {message}", source.source));
+        }
+    }
+    if docker.up {
+        (Truth::True, "Readable", String::new())
+    } else {
+        (Truth::Unknown, "DockerDown", docker.message.clone())
+    }
+}
+
+fn fresh(policy: &PolicyStatus, decisions: &[&Decision], now: Timestamp) -> Finding {
+    if let Some(source) = policy.sources.iter().find(|s| s.deadline.is_some_and(|d| now > d)) {
+        let since = source.deadline.map(|d| d.to_string()).unwrap_or_default();
+        return (Truth::False, "Overdue", format!("{} is overdue since {since}: {}", source.source, source.why));
+    }
+    if let Some(source) = policy.sources.iter().find(|s| s.last_run_successful == Some(false)) {
+        let run =
+            source.repositories.iter().filter_map(|r| r.last_run.as_ref()).find(|r| r.result != RunResult::Success);
+        let message = run.map(|r| format!("{}: {}", source.source, r.message)).unwrap_or_default();
+        let reason =
+            if run.is_some_and(|r| r.result == RunResult::Partial) { "LastRunPartial" } else { "LastRunFailed" };
+        return (Truth::False, reason, message);
+    }
+    if let Some(source) = policy.sources.iter().find(|s| s.last_success.is_none()) {
+        return (Truth::Unknown, "NoBackupYet", format!("{} has no complete snapshot yet", source.source));
+    }
+    if policy.sources.is_empty() {
+        let why = decisions.first().map(|d| d.why.clone()).unwrap_or_default();
+        return (Truth::Unknown, "NoSource", why);
+    }
+    (Truth::True, "Fresh", "every source has a complete snapshot in time".to_owned())
+}
+
+fn retention(policy: &PolicyStatus) -> Finding {
+    let held = policy.sources.iter().flat_map(|s| s.retention.iter().map(move |r| (s, r)));
+    for (source, decision) in held {
+        if let Some(held) = &decision.held {
+            let message = format!("{} in {}: {}", source.source, decision.repository, held.message);
+            let reason = if held.reason == "ShrinkGuard" { "ShrinkGuard" } else { "Waiting" };
+            return (Truth::False, reason, message);
+        }
+    }
+    let known = policy.sources.iter().all(|s| s.repositories.iter().all(|r| r.known));
+    if policy.sources.is_empty() || !known {
+        return (Truth::Unknown, "SnapshotsUnknown", "the snapshots could not be listed".to_owned());
+    }
+    let due = policy.sources.iter().flat_map(|s| &s.retention).flat_map(|r| &r.snapshots).filter(|s| !s.keep).count();
+    if due > 0 {
+        return (Truth::False, "RemovalDue", format!("{due} snapshots are about to be forgotten"));
+    }
+    (Truth::True, "Applied", "every snapshot that is there is wanted".to_owned())
+}
+
+fn repository(policy: &PolicyStatus, inputs: &Inputs<'_>) -> Finding {
+    for name in &policy.repositories {
+        match inputs.observed.repositories.get(name).map(|r| &r.health) {
+            None => return (Truth::Unknown, "NotSeen", format!("repository {name} has not been looked at yet")),
+            Some(RepositoryHealth::Unhealthy { message, .. }) => {
+                return (Truth::False, "Unhealthy", format!("{name}: {message}"));
+            }
+            Some(RepositoryHealth::Healthy) => {}
+        }
+    }
+    (Truth::True, "Healthy", String::new())
+}
+
+fn objectives(policy: &PolicyStatus, now: Timestamp) -> Finding {
+    let Some(rpo) = policy.rpo_seconds else {
+        return (Truth::Unknown, "NoObjective", "the policy promises no recovery point".to_owned());
+    };
+    if policy.sources.is_empty() {
+        return (Truth::Unknown, "NoSource", String::new());
+    }
+    for source in &policy.sources {
+        let Some(last) = source.last_success else {
+            return (Truth::Unknown, "NoBackupYet", format!("{} has no complete snapshot yet", source.source));
+        };
+        let age = u64::try_from(now.duration_since(last).as_secs()).unwrap_or(0);
+        if age > rpo {
+            let message =
+                format!("the newest complete snapshot of {} is of {last}, older than promised", source.source);
+            return (Truth::False, "RecoveryPointExceeded", message);
+        }
+    }
+    (Truth::True, "RecoveryPointMet", String::new())
+}
+
+fn ready(policy: &PolicyStatus, found: &[(&'static str, Finding)]) -> Finding {
+    // An objective that nobody set is no trouble; a suspended policy is told apart from a broken one.
+    let counts = |(kind, (_, reason, _)): &&(&'static str, Finding)| {
+        !matches!((*kind, *reason), ("ObjectivesMet", "NoObjective") | ("RetentionApplied", "RemovalDue"))
+    };
+    for wanted in [Truth::False, Truth::Unknown] {
+        if let Some((_, (_, reason, message))) = found.iter().filter(counts).find(|(_, (status, ..))| *status == wanted)
+        {
+            return (wanted, reason, message.clone());
+        }
+    }
+    if policy.suspended {
+        return (Truth::False, "Suspended", "the policy says suspend: true".to_owned());
+    }
+    match &policy.exempt {
+        Some(reason) => (Truth::True, "Exempt", reason.clone()),
+        None => (Truth::True, "Protected", String::new()),
+    }
+}

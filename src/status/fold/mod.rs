@@ -1,0 +1,8 @@
+//! What follows from what happened: the facts to remember, and the status to publish. Pure.
+
+mod conditions;
+mod facts;
+mod view;
+
+pub use facts::{account, ended, settle_in};
+pub use view::{Inputs, view};

@@ -1,0 +1,227 @@
+//! The status that follows from everything that is known.
+
+use super::conditions;
+use crate::policy::{Desired, Policy, Treatment};
+use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
+use crate::reconcile::plan::{Decision, Plan};
+use crate::reconcile::{Attempt, Operation, RunResult, SourceKey};
+use crate::status::model::{
+    ConfigStatus, DockerStatus, PolicyStatus, RepositoryStatus, RunCount, RunningStatus, SourceRepositoryStatus,
+    SourceStatus, StatusSnapshot, VolumeStatus,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that the status is made of.
+pub struct Inputs<'a> {
+    /// What is in force.
+    pub desired: &'a Desired,
+    /// The files.
+    pub config: &'a ConfigStatus,
+    /// What was seen and is remembered.
+    pub observed: &'a Observed,
+    /// What was decided on it.
+    pub plan: Arc<Plan>,
+    /// Runs under way with their progress.
+    pub running: Vec<RunningStatus>,
+    /// The status before: conditions keep the time of their last change.
+    pub previous: &'a StatusSnapshot,
+    /// What could not be written to the state directory, if writing fails.
+    pub state_error: Option<String>,
+    /// Passes so far.
+    pub reconciles: u64,
+    /// The program's version.
+    pub version: &'a str,
+    /// The commit that the program was built from.
+    pub revision: &'a str,
+}
+
+/// The status at `now`.
+#[must_use]
+pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
+    let mut decisions: BTreeMap<&str, Vec<&Decision>> = BTreeMap::new();
+    for decision in &inputs.plan.decisions {
+        decisions.entry(&decision.policy).or_default().push(decision);
+    }
+    let policies = inputs
+        .desired
+        .policies
+        .values()
+        .map(|p| {
+            (p.name.clone(), policy(&inputs, p, decisions.get(p.name.as_str()).map_or(&[][..], Vec::as_slice), now))
+        })
+        .collect();
+    let docker = &inputs.observed.docker;
+    StatusSnapshot {
+        at: Some(now),
+        host: inputs.observed.host.clone(),
+        version: inputs.version.to_owned(),
+        revision: inputs.revision.to_owned(),
+        config: inputs.config.clone(),
+        docker: DockerStatus {
+            up: docker.up,
+            message: docker.message.clone(),
+            version: docker.version.clone(),
+            seen_at: docker.seen_at,
+        },
+        policies,
+        repositories: repositories(&inputs),
+        volumes: volumes(&inputs),
+        runs: run_counts(&inputs),
+        running: inputs.running,
+        plan: inputs.plan,
+        reconciled_at: Some(now),
+        reconciles: inputs.reconciles,
+        state_error: inputs.state_error,
+    }
+}
+
+fn policy(inputs: &Inputs<'_>, policy: &Policy, decisions: &[&Decision], now: Timestamp) -> PolicyStatus {
+    let sources: Vec<SourceStatus> = decisions.iter().filter_map(|d| source(inputs, policy, d)).collect();
+    let facts = &inputs.observed.facts;
+    let mut status = PolicyStatus {
+        name: policy.name.clone(),
+        description: policy.description.clone(),
+        labels: policy.labels.clone(),
+        criticality: policy.criticality.as_str().to_owned(),
+        file: policy.file.clone(),
+        line: policy.line,
+        generation: policy.generation,
+        observed_generation: policy.generation,
+        observed_revision: inputs.desired.revision.clone(),
+        suspended: policy.suspend,
+        suspended_since: facts.suspended_since.get(&policy.name).copied(),
+        exempt: match &policy.treatment {
+            Treatment::Exempt { reason } => Some(reason.clone()),
+            Treatment::Backup(_) => None,
+        },
+        schedule: policy.backup().map(|b| b.schedule.to_string()),
+        repositories: policy.backup().map(|b| b.repositories.clone()).unwrap_or_default(),
+        rpo_seconds: policy.objectives.rpo.map(|d| d.as_secs()),
+        rto_seconds: policy.objectives.rto.map(|d| d.as_secs()),
+        timeout_seconds: policy.backup().map(|b| b.timeout.as_secs()),
+        missed_slots: facts.missed_slots.get(&policy.name).copied().unwrap_or(0),
+        conditions: Vec::new(),
+        sources,
+    };
+    let before = inputs.previous.policies.get(&policy.name).map_or(&[][..], |p| p.conditions.as_slice());
+    status.conditions = conditions::of(&status, decisions, inputs, before, now);
+    status
+}
+
+fn source(inputs: &Inputs<'_>, policy: &Policy, decision: &Decision) -> Option<SourceStatus> {
+    let name = decision.source.as_ref()?;
+    let spec = policy.backup();
+    let key = SourceKey { policy: policy.name.clone(), source: name.clone() };
+    let facts = &inputs.observed.facts;
+    let repositories: Vec<SourceRepositoryStatus> =
+        spec.map(|s| s.repositories.iter().map(|r| in_repository(inputs, &key, r)).collect()).unwrap_or_default();
+    let last_run: Option<Attempt> =
+        repositories.iter().filter_map(|r| r.last_run.clone()).max_by_key(|run| run.finished);
+    let results: Vec<Option<RunResult>> =
+        repositories.iter().map(|r| r.last_run.as_ref().map(|run| run.result)).collect();
+    let last_run_successful = if results.iter().all(Option::is_none) {
+        None
+    } else {
+        Some(results.iter().all(|r| *r == Some(RunResult::Success)))
+    };
+    Some(SourceStatus {
+        source: name.clone(),
+        verdict: decision.verdict,
+        why: decision.why.clone(),
+        first_seen: facts.first_seen.get(&key).copied(),
+        last_success: decision.last_success,
+        last_run,
+        last_run_successful,
+        deadline: decision.deadline,
+        next_run: decision.next_run,
+        jitter_seconds: spec.map_or(0.0, |s| s.schedule.jitter_for(&key.to_string()).as_secs_f64()),
+        retry_at: spec
+            .into_iter()
+            .flat_map(|s| &s.repositories)
+            .filter_map(|r| facts.targets.get(&key.target(r))?.retry_at)
+            .min(),
+        repositories,
+        retention: decision.retention.clone(),
+    })
+}
+
+fn in_repository(inputs: &Inputs<'_>, key: &SourceKey, repository: &str) -> SourceRepositoryStatus {
+    let state = inputs.observed.repositories.get(repository).filter(|r| r.listed_at.is_some());
+    let list = state.and_then(|r| r.own.get(key)).map_or(&[][..], |l| l.as_slice());
+    let newest = list.iter().rev().find(|s| s.complete);
+    SourceRepositoryStatus {
+        repository: repository.to_owned(),
+        known: state.is_some_and(|r| r.health == RepositoryHealth::Healthy),
+        snapshots: list.len() as u64,
+        bytes: newest.map_or(0, |s| s.bytes),
+        newest: newest.cloned(),
+        last_run: inputs.observed.facts.targets.get(&key.target(repository)).and_then(|t| t.last_run.clone()),
+    }
+}
+
+fn repositories(inputs: &Inputs<'_>) -> BTreeMap<String, RepositoryStatus> {
+    let facts = &inputs.observed.facts.repositories;
+    let one = |name: &String| {
+        let state = inputs.observed.repositories.get(name);
+        let remembered = facts.get(name);
+        RepositoryStatus {
+            name: name.clone(),
+            location: state.map(|s| s.location.clone()).unwrap_or_default(),
+            health: state.map(|s| s.health.clone()),
+            listed_at: state.and_then(|s| s.listed_at),
+            snapshots: state.map_or(0, |s| s.own.values().map(|l| l.len() as u64).sum()),
+            foreign_snapshots: state.map_or(0, |s| s.foreign),
+            key_export_pending: state.is_some_and(|s| s.generated_key) && !remembered.is_some_and(|r| r.key_exported),
+            last_forget: remembered.and_then(|r| r.last_forget),
+            last_prune: remembered.and_then(|r| r.last_prune.clone()),
+        }
+    };
+    inputs.desired.repositories.keys().map(|name| (name.clone(), one(name))).collect()
+}
+
+fn volumes(inputs: &Inputs<'_>) -> BTreeMap<String, VolumeStatus> {
+    let coverage = &inputs.plan.coverage;
+    coverage
+        .iter()
+        .map(|c| {
+            let volume = inputs.observed.docker.volumes.get(&c.volume);
+            let status = VolumeStatus {
+                name: c.volume.clone(),
+                driver: volume.map(|v| v.driver.clone()).unwrap_or_default(),
+                coverage: c.coverage,
+                policies: c.policies.clone(),
+                reason: c.reason.clone(),
+                used_by: c.used_by.clone(),
+                unreadable: volume.and_then(|v| match &v.readable {
+                    Readable::At(_) => None,
+                    Readable::No { message, .. } => Some(message.clone()),
+                }),
+            };
+            (c.volume.clone(), status)
+        })
+        .collect()
+}
+
+fn run_counts(inputs: &Inputs<'_>) -> Vec<RunCount> {
+    let runs = &inputs.observed.facts.runs;
+    let backed_up = inputs.desired.policies.values().filter(|p| p.backup().is_some()).map(|p| p.name.clone());
+    let owners = backed_up.map(|name| (name, [Operation::Backup, Operation::Forget].as_slice()));
+    let repositories = inputs.desired.repositories.keys().map(|r| (format!("@{r}"), [Operation::Prune].as_slice()));
+    let mut counts = Vec::new();
+    for (owner, operations) in owners.chain(repositories) {
+        for operation in operations {
+            for result in RunResult::ALL {
+                let count = runs.get(&(owner.clone(), *operation, result)).copied().unwrap_or(0);
+                counts.push(RunCount {
+                    policy: owner.clone(),
+                    operation: operation.as_str().to_owned(),
+                    result: result.as_str().to_owned(),
+                    count,
+                });
+            }
+        }
+    }
+    counts
+}
