@@ -95,6 +95,8 @@ pub trait Refresh: Send + Sync + 'static {
     fn repository(&self, name: &str);
     /// Asks for a new look at Docker.
     fn docker(&self);
+    /// Asks for the policies directory to be read again.
+    fn policies(&self);
 }
 
 /// Keeps what must survive the process.

@@ -1,5 +1,11 @@
 //! Puts the pieces together: the running operator, and a single look for the commands that only show.
 
+mod once;
+mod operate;
+
+pub use once::{backup_once, look_once};
+pub use operate::run;
+
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::Outcome;
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
@@ -39,26 +45,11 @@ pub struct Look {
     pub events: Vec<CountedEvent>,
 }
 
-/// Be the operator until a signal ends it.
-///
-/// # Errors
-/// It cannot start: another operator holds the state directory, an address is taken, a directory cannot be used.
-pub fn run(_options: Options) -> anyhow::Result<()> {
-    anyhow::bail!("the operator is not built into this binary yet")
-}
-
-/// Looks at everything once, as the operator would, and changes nothing.
-///
-/// # Errors
-/// The state directory cannot be read. Docker or a repository that does not answer is part of the look, not an error.
-pub fn look_once(_options: &Options) -> anyhow::Result<Look> {
-    anyhow::bail!("looking without a running operator is not built into this binary yet")
-}
-
-/// Backs up a policy's sources, or one of them, without an operator. One outcome per source and repository.
-///
-/// # Errors
-/// Nothing could be begun: an operator runs, the policy or the source is unknown or in no state to be backed up.
-pub fn backup_once(_options: &Options, _policy: &str, _source: Option<&str>) -> anyhow::Result<Vec<Outcome>> {
-    anyhow::bail!("backing up without a running operator is not built into this binary yet")
-}
+/// The program's version and the commit that it was built from.
+pub(crate) const BUILD: (&str, &str) = (
+    env!("CARGO_PKG_VERSION"),
+    match option_env!("SEAWALL_REVISION") {
+        Some(revision) => revision,
+        None => "unknown",
+    },
+);

@@ -1,0 +1,124 @@
+//! Commands without an operator: one look at everything, and one backup.
+
+use super::{BUILD, Look, Options};
+use crate::adapters::docker::Docker;
+use crate::adapters::repository::Registry;
+use crate::clock::{Clock, SystemClock};
+use crate::controller::once;
+use crate::controller::ports::{EventFilter, History, Loaded, RunFilter};
+use crate::execute::Executor;
+use crate::observe;
+use crate::reconcile::plan::Plan;
+use crate::reconcile::{Observed, Outcome, decide};
+use crate::status::fold::{self, Inputs};
+use crate::status::model::{StatusSnapshot, StoredSnapshot};
+use crate::status::persist::StateDir;
+use crate::store;
+use anyhow::Context;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Looks at everything once, as the operator would, and changes nothing.
+///
+/// # Errors
+/// The state directory cannot be read. Docker or a repository that does not answer is part of the look, not an error.
+pub fn look_once(options: &Options) -> anyhow::Result<Look> {
+    let runtime = runtime()?;
+    let state = StateDir::open_read_only(&options.state)?;
+    let view = runtime.block_on(look(options, &state, Arc::new(Registry::new(&options.state)), false))?;
+    runtime.shutdown_background();
+    let events = state.events(&EventFilter::default()).map_err(anyhow::Error::msg)?;
+    let runs = state.runs(&RunFilter::default()).map_err(anyhow::Error::msg)?;
+    let mut snapshots: Vec<StoredSnapshot> = view
+        .observed
+        .repositories
+        .iter()
+        .flat_map(|(name, state)| state.own.values().map(move |list| (name, list)))
+        .flat_map(|(name, list)| list.iter().map(move |s| (name, s)))
+        .map(|(repository, snapshot)| StoredSnapshot { repository: repository.clone(), snapshot: snapshot.clone() })
+        .collect();
+    snapshots.sort_by_key(|s| std::cmp::Reverse(s.snapshot.time));
+    let status = view.status();
+    Ok(Look { status, snapshots, runs, events })
+}
+
+/// Backs up a policy's sources, or one of them, without an operator. One outcome per source and repository.
+///
+/// # Errors
+/// Nothing could be begun: an operator runs, the policy or the source is unknown or in no state to be backed up.
+pub fn backup_once(options: &Options, policy: &str, source: Option<&str>) -> anyhow::Result<Vec<Outcome>> {
+    let runtime = runtime()?;
+    let state = Arc::new(StateDir::open(&options.state, "seawall backup")?);
+    let registry = Arc::new(Registry::new(&options.state));
+    let outcomes = runtime.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let mut view = look(options, &state, registry.clone(), true).await?;
+        let keys = once::request(&view.loaded.desired, &view.plan, policy, source).map_err(anyhow::Error::msg)?;
+        view.observed.requested = keys;
+        let execute = Arc::new(Executor::new(registry, options.host.clone(), clock.clone()));
+        let cancel = CancellationToken::new();
+        let interrupt = cancel.clone();
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                interrupt.cancel();
+            }
+        });
+        let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
+        once::backup(job, execute, state.clone()).await.map_err(anyhow::Error::msg)
+    });
+    runtime.shutdown_background();
+    outcomes
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start threads")
+}
+
+struct View {
+    loaded: Loaded,
+    observed: Observed,
+    plan: Arc<Plan>,
+}
+
+impl View {
+    fn status(self) -> StatusSnapshot {
+        let now = SystemClock.now();
+        let inputs = Inputs {
+            desired: &self.loaded.desired,
+            config: &self.loaded.config,
+            observed: &self.observed,
+            plan: self.plan,
+            running: Vec::new(),
+            previous: &StatusSnapshot::default(),
+            state_error: None,
+            reconciles: 0,
+            version: BUILD.0,
+            revision: BUILD.1,
+        };
+        fold::view(inputs, now)
+    }
+}
+
+/// `create`: whether repositories that are not there yet are made.
+async fn look(options: &Options, state: &StateDir, registry: Arc<Registry>, create: bool) -> anyhow::Result<View> {
+    let now = SystemClock.now();
+    let loaded = store::load_once(&options.policies, state, now);
+    let docker = Docker::connect(options.docker_host.as_deref())?;
+    let docker = Arc::new(observe::docker::observe_once(&docker, now).await);
+    let (desired, host) = (loaded.desired.clone(), options.host.clone());
+    let repositories = tokio::task::spawn_blocking(move || {
+        observe::repositories::observe_once(&registry, &desired, &host, now, create)
+    });
+    let mut observed = Observed {
+        host: options.host.clone(),
+        docker,
+        repositories: Arc::new(repositories.await.context("looking at the repositories ended badly")?),
+        facts: state.load_facts(),
+        ..Observed::default()
+    };
+    let first = decide(&loaded.desired, &observed, now);
+    let known = observed.docker.seen_at.is_some();
+    observed.facts = Arc::new(fold::settle_in(&observed.facts, &loaded.desired, &first, known, now));
+    let plan = Arc::new(decide(&loaded.desired, &observed, now));
+    Ok(View { loaded, observed, plan })
+}

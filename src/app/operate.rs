@@ -1,0 +1,138 @@
+//! The running operator: every edge started, handed to the loop, and ended again.
+
+use super::{BUILD, Options};
+use crate::adapters::docker::Docker;
+use crate::adapters::repository::Registry;
+use crate::clock::{Clock, SystemClock};
+use crate::controller::ports::{Refresh, Views};
+use crate::controller::{Controller, Parts};
+use crate::execute::Executor;
+use crate::observe::docker::DockerHandle;
+use crate::observe::repositories::RepositoriesHandle;
+use crate::status::persist::StateDir;
+use crate::store::{self, StoreOptions};
+use crate::{http, metrics, observe};
+use anyhow::Context;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// How often everything is looked at whatever the events say.
+const RESYNC: Duration = Duration::from_mins(5);
+
+/// How long threads that still read or write are waited for at the end. With the loop's own farewell this stays
+/// below the 10 s that Docker grants.
+const THREADS: Duration = Duration::from_secs(1);
+
+/// Be the operator until SIGTERM or SIGINT ends it. SIGHUP reads the policies again.
+///
+/// # Errors
+/// It cannot start: another operator holds the state directory, an address is taken, a directory cannot be used.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start threads")?;
+    let result = runtime.block_on(operate(options));
+    runtime.shutdown_timeout(THREADS);
+    result
+}
+
+/// The edges that can be asked to look again.
+struct Edges {
+    store: store::Handle,
+    docker: DockerHandle,
+    repositories: RepositoriesHandle,
+}
+
+impl Refresh for Edges {
+    fn repository(&self, name: &str) {
+        self.repositories.refresh(name);
+    }
+
+    fn docker(&self) {
+        self.docker.refresh();
+    }
+
+    fn policies(&self) {
+        self.store.reload();
+    }
+}
+
+async fn operate(options: Options) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let state = Arc::new(StateDir::open(&options.state, "seawall run")?);
+    let docker = Docker::connect(options.docker_host.as_deref())?;
+    let listener = http::bind(options.listen).await?;
+    let socket = http::socket::bind(&options.state.join("seawall.sock")).await?;
+    let interrupted = state.interrupted()?;
+
+    // The edges outlive the loop: what it does last, it does with their help.
+    let edges_end = CancellationToken::new();
+    let stop = CancellationToken::new();
+    let registry = Arc::new(Registry::new(&options.state));
+    let store_options = StoreOptions { rescan: options.rescan, ..StoreOptions::new(options.policies.clone()) };
+    let (store, loaded) = store::start(store_options, state.clone(), clock.clone(), edges_end.clone())?;
+    let (docker, docker_view) = observe::docker::start(docker, clock.clone(), edges_end.clone(), RESYNC);
+    let (repositories, repository_view) = observe::repositories::start(
+        registry.clone(),
+        loaded.clone(),
+        options.host.clone(),
+        clock.clone(),
+        edges_end.clone(),
+        RESYNC,
+    );
+    let edges: Arc<dyn Refresh> = Arc::new(Edges { store, docker, repositories });
+    let (controller, status) = Controller::new(Parts {
+        views: Views { loaded, docker: docker_view, repositories: repository_view.clone() },
+        execute: Arc::new(Executor::new(registry, options.host.clone(), clock.clone())),
+        refresh: edges.clone(),
+        record: state.clone(),
+        clock,
+        host: options.host.clone(),
+        max_runs: options.max_runs,
+        facts: state.load_facts(),
+        interrupted,
+        build: BUILD,
+    });
+    let (commands, receiver) = mpsc::channel(64);
+    let backstage = http::socket::Backstage { commands, history: state.clone(), repositories: repository_view };
+    let tcp = tokio::spawn(http::serve(listener, status.clone(), metrics::encode::text, edges_end.clone()));
+    let local = http::socket::serve(socket, status, metrics::encode::text, backstage, edges_end.clone());
+    let local = tokio::spawn(local);
+    let signals = tokio::spawn(obey_signals(edges, stop.clone()));
+    tracing::info!(
+        policies = %options.policies.display(),
+        state = %options.state.display(),
+        listen = %options.listen,
+        host = %options.host,
+        "Seawall {} is running",
+        BUILD.0
+    );
+
+    controller.run(receiver, stop.clone()).await;
+    edges_end.cancel();
+    stop.cancel();
+    signals.abort();
+    for server in [tcp, local] {
+        server.await.context("a server of the endpoints ended badly")?;
+    }
+    tracing::info!("Seawall has ended");
+    Ok(())
+}
+
+async fn obey_signals(edges: Arc<dyn Refresh>, stop: CancellationToken) {
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signal) else {
+        tracing::error!("signals cannot be listened for; end Seawall with SIGKILL");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => edges.policies(),
+        }
+    }
+    tracing::info!("a signal ends Seawall");
+    stop.cancel();
+}

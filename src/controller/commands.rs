@@ -1,0 +1,45 @@
+//! What a person asks of the running operator.
+
+use super::ports::{AuditEntry, Command, Event};
+use super::{Controller, once};
+
+impl Controller {
+    pub(super) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Backup { policy, source, actor, reply } => {
+                let desired = self.parts.views.loaded.borrow().desired.clone();
+                let answer = once::request(&desired, &self.plan, &policy, source.as_deref());
+                if let Ok(keys) = &answer {
+                    for key in keys {
+                        self.audit(&actor, "backup.request", format!("policy/{key}"), String::new());
+                        if !self.observed.requested.contains(key) {
+                            self.observed.requested.push(key.clone());
+                        }
+                    }
+                }
+                // Whoever asked may be gone; the request stands.
+                drop(reply.send(answer));
+            }
+            Command::Reload => self.parts.refresh.policies(),
+            Command::KeyExported { repository, actor } => {
+                let mut facts = (*self.observed.facts).clone();
+                facts.repositories.entry(repository.clone()).or_default().key_exported = true;
+                self.remember(facts);
+                self.audit(&actor, "key.export", format!("repository/{repository}"), String::new());
+                self.tell(Event {
+                    at: self.parts.clock.now(),
+                    warning: false,
+                    object: format!("repository/{repository}"),
+                    reason: "KeyExported".into(),
+                    message: format!("{actor} took a copy of the key"),
+                });
+            }
+        }
+    }
+
+    fn audit(&mut self, actor: &str, action: &str, object: String, detail: String) {
+        let (actor, action) = (actor.to_owned(), action.to_owned());
+        let at = self.parts.clock.now();
+        self.entry.audit.push(AuditEntry { at, actor, action, object, result: "success".into(), detail });
+    }
+}

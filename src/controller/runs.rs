@@ -1,0 +1,224 @@
+//! Runs under way: how they begin, how they are watched, what follows when they end.
+
+use super::backoff;
+use super::ports::{AuditEntry, Begun, Event, Execute, Progress, RunControl, Work};
+use crate::policy::Desired;
+use crate::reconcile::observed::{DockerState, Running};
+use crate::reconcile::plan::{Action, Plan};
+use crate::reconcile::{Facts, Operation, Outcome, RunId, RunResult, SourceKey};
+use crate::status::model::RunningStatus;
+use futures_util::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// One run that is about to begin.
+pub(super) struct Started {
+    pub work: Work,
+    pub control: RunControl,
+}
+
+/// The runs under way.
+pub(super) struct Runs {
+    execute: Arc<dyn Execute>,
+    active: BTreeMap<RunId, (Running, Arc<Progress>)>,
+    cancel: CancellationToken,
+    done: mpsc::UnboundedSender<(RunId, Vec<Outcome>)>,
+    results: mpsc::UnboundedReceiver<(RunId, Vec<Outcome>)>,
+}
+
+impl Runs {
+    pub fn new(execute: Arc<dyn Execute>, cancel: CancellationToken) -> Self {
+        let (done, results) = mpsc::unbounded_channel();
+        Self { execute, active: BTreeMap::new(), cancel, done, results }
+    }
+
+    /// Names the runs that may begin now, most urgent first, as far as there is room.
+    pub fn begin(
+        &mut self,
+        plan: &Plan,
+        desired: &Arc<Desired>,
+        docker: &Arc<DockerState>,
+        most: usize,
+        now: Timestamp,
+    ) -> Vec<Started> {
+        let room = most.saturating_sub(self.active.len());
+        let mut started = Vec::new();
+        for action in plan.actions.iter().take(room) {
+            let control = RunControl {
+                run: name(now),
+                started: now,
+                cancel: self.cancel.child_token(),
+                progress: Arc::default(),
+            };
+            self.active.insert(control.run.clone(), (running(action, &control.run, now), control.progress.clone()));
+            let work = Work { action: action.clone(), desired: desired.clone(), docker: docker.clone() };
+            started.push(Started { work, control });
+        }
+        started
+    }
+
+    /// Sets them going.
+    pub fn launch(&self, started: Vec<Started>) {
+        for Started { work, control } in started {
+            let (done, run, started) = (self.done.clone(), control.run.clone(), control.started);
+            let begun = Begun { run: run.clone(), started, action: work.action.clone() };
+            let future = AssertUnwindSafe(self.execute.execute(work, control)).catch_unwind();
+            tokio::spawn(async move {
+                let outcomes = future.await.unwrap_or_else(|_| {
+                    let message = "the run ended in a programming error; the log of the process has it";
+                    broken(&begun, RunResult::Failure, message, started)
+                });
+                // The loop outlives every run, or the process ends.
+                drop(done.send((run, outcomes)));
+            });
+        }
+    }
+
+    pub async fn ended(&mut self) -> Option<(RunId, Vec<Outcome>)> {
+        self.results.recv().await
+    }
+
+    pub fn try_ended(&mut self) -> Option<(RunId, Vec<Outcome>)> {
+        self.results.try_recv().ok()
+    }
+
+    pub fn forget(&mut self, run: &RunId) {
+        self.active.remove(run);
+    }
+
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
+    pub fn running(&self) -> Vec<Running> {
+        self.active.values().map(|(running, _)| running.clone()).collect()
+    }
+
+    pub fn status(&self) -> Vec<RunningStatus> {
+        let one = |(running, progress): &(Running, Arc<Progress>)| {
+            let (bytes_done, files_done) = progress.get();
+            RunningStatus { running: running.clone(), bytes_done, files_done }
+        };
+        self.active.values().map(one).collect()
+    }
+}
+
+/// The source that a run is for.
+pub(super) fn source_of(started: &Started) -> Option<SourceKey> {
+    match &started.work.action {
+        Action::Backup(backup) => Some(backup.source.clone()),
+        Action::Forget(_) | Action::Prune(_) => None,
+    }
+}
+
+fn name(now: Timestamp) -> RunId {
+    RunId(format!("{}-{:06x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..0x0100_0000)))
+}
+
+fn running(action: &Action, run: &RunId, started: Timestamp) -> Running {
+    let (operation, source, repositories) = match action {
+        Action::Backup(b) => (Operation::Backup, Some(b.source.clone()), b.repositories.clone()),
+        Action::Forget(f) => (Operation::Forget, Some(f.target.source_key()), vec![f.target.repository.clone()]),
+        Action::Prune(p) => (Operation::Prune, None, vec![p.repository.clone()]),
+    };
+    Running { run: run.clone(), operation, source, repositories, started }
+}
+
+/// Outcomes of a run that could not tell its own end.
+fn broken(begun: &Begun, result: RunResult, message: &str, finished: Timestamp) -> Vec<Outcome> {
+    let run = running(&begun.action, &begun.run, begun.started);
+    let (slot, cause) = match &begun.action {
+        Action::Backup(b) => (Some(b.slot), b.cause.as_str()),
+        Action::Forget(_) | Action::Prune(_) => (None, "retention"),
+    };
+    run.repositories
+        .iter()
+        .enumerate()
+        .map(|(nth, repository)| Outcome {
+            run: if nth == 0 { run.run.clone() } else { RunId(format!("{}-{}", run.run, nth + 1)) },
+            operation: run.operation,
+            source: run.source.clone(),
+            repository: repository.clone(),
+            slot,
+            cause: cause.to_owned(),
+            started: run.started,
+            finished,
+            result,
+            message: message.to_owned(),
+            snapshot: None,
+            forgotten: Vec::new(),
+            freed_bytes: 0,
+            problems: Vec::new(),
+            problem_count: 0,
+        })
+        .collect()
+}
+
+/// What is known of a run that was under way when the last process ended.
+pub(super) fn interrupted(begun: &Begun, now: Timestamp) -> Vec<Outcome> {
+    broken(begun, RunResult::Interrupted, "Seawall ended while this run was under way", now)
+}
+
+/// When a run that did not do its work is tried again.
+pub(super) fn retry_at(facts: &Facts, outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
+    let failures = match (outcome.operation, &outcome.source) {
+        (Operation::Backup, Some(s)) => facts.targets.get(&s.target(&outcome.repository)).map_or(0, |t| t.failures),
+        (Operation::Prune, _) => facts.repositories.get(&outcome.repository).map_or(0, |r| r.failures),
+        (Operation::Forget | Operation::Backup, _) => return None,
+    };
+    let done = outcome.result.settles_slot();
+    let delay = backoff::delay(failures.saturating_add(1), fastrand::f64());
+    (!done).then(|| now.saturating_add(SignedDuration::try_from(delay).unwrap_or_default()).unwrap_or(Timestamp::MAX))
+}
+
+/// The audit record of an ended run.
+pub(super) fn audit(outcome: &Outcome) -> AuditEntry {
+    let detail = match (&outcome.snapshot, outcome.forgotten.as_slice()) {
+        (Some(snapshot), _) => format!("snapshot {} in {}", snapshot.id, outcome.repository),
+        (None, []) => outcome.message.clone(),
+        (None, ids) => format!("forgot {} in {}", ids.join(" "), outcome.repository),
+    };
+    AuditEntry {
+        at: outcome.finished,
+        actor: "seawall".to_owned(),
+        action: outcome.operation.as_str().to_owned(),
+        object: object(outcome),
+        result: outcome.result.as_str().to_owned(),
+        detail,
+    }
+}
+
+/// The event of an ended run.
+pub(super) fn event(outcome: &Outcome) -> Event {
+    let operation = match outcome.operation {
+        Operation::Backup => "Backup",
+        Operation::Forget => "Forget",
+        Operation::Prune => "Prune",
+    };
+    let result = match outcome.result {
+        RunResult::Success => "Succeeded",
+        RunResult::Partial => "Partial",
+        RunResult::Failure => "Failed",
+        RunResult::Interrupted => "Interrupted",
+        RunResult::Skipped => "Skipped",
+        RunResult::Empty => "Empty",
+    };
+    Event {
+        at: outcome.finished,
+        warning: outcome.result != RunResult::Success,
+        object: object(outcome),
+        reason: format!("{operation}{result}"),
+        message: outcome.message.clone(),
+    }
+}
+
+fn object(outcome: &Outcome) -> String {
+    match &outcome.source {
+        Some(source) => format!("policy/{source}"),
+        None => format!("repository/{}", outcome.repository),
+    }
+}
