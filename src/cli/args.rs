@@ -1,6 +1,7 @@
 //! The command line as it is written: clap's types and nothing that acts.
 
 use super::exit;
+use super::global::Global;
 use super::health::Health;
 use crate::app::Options;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -45,106 +46,6 @@ fn long_epilogue() -> String {
          seawall key export --output /mnt/usb/key   keep the key somewhere else\n\n{}",
         exit::HELP
     )
-}
-
-/// Options of every command.
-#[derive(Debug, clap::Args)]
-pub struct Global {
-    /// The directory that holds the policy files
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "SEAWALL_POLICIES",
-        hide_env_values = true,
-        default_value = "/etc/seawall/policies",
-        help_heading = "Global options"
-    )]
-    pub policies: PathBuf,
-    /// The directory that holds Seawall's state, its default repository and its socket
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "SEAWALL_STATE",
-        hide_env_values = true,
-        default_value = "/var/lib/seawall",
-        help_heading = "Global options"
-    )]
-    pub state: PathBuf,
-    /// The Docker engine [default: the local socket]
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "DOCKER_HOST",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub docker_host: Option<String>,
-    /// The name under which this host writes snapshots [default: the host name]
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        env = "SEAWALL_HOST",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub host: Option<String>,
-    /// How log lines are written to standard error
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "FORMAT",
-        env = "SEAWALL_LOG_FORMAT",
-        hide_env_values = true,
-        default_value_t = LogFormat::Text,
-        help_heading = "Global options"
-    )]
-    pub log_format: LogFormat,
-    /// error, warn, info, debug or trace, or filters such as `seawall=debug,bollard=info` [default: info for `run`,
-    /// otherwise warn]
-    #[arg(
-        long,
-        global = true,
-        value_name = "LEVEL",
-        env = "SEAWALL_LOG",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    pub log: Option<String>,
-    /// Whether output is coloured; `auto` means on a terminal, unless the variable `NO_COLOR` is
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "WHEN",
-        default_value_t = Colour::Auto,
-        help_heading = "Global options"
-    )]
-    pub color: Colour,
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
-}
-
-/// Whether output is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
-    /// On a terminal
-    Auto,
-    /// Also in a pipe
-    Always,
-    /// Never
-    Never,
 }
 
 /// How a result is printed.
@@ -454,14 +355,10 @@ impl Args {
             policies: self.global.policies.clone(),
             state: self.global.state.clone(),
             docker_host: self.global.docker_host.clone().filter(|url| !url.is_empty()),
-            host: self.global.host.clone().filter(|name| !name.is_empty()).unwrap_or_else(host_name),
+            host: self.global.host_name(),
             listen,
             max_runs: usize::from(max_runs),
             rescan: Duration::from_secs(rescan),
         }
     }
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -1,6 +1,6 @@
 //! Log lines on standard error, those of the libraries included and held down.
 
-use super::args::{Global, LogFormat};
+use super::global::{Global, LogFormat};
 use super::style::Style;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;

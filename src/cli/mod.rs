@@ -9,6 +9,7 @@ pub mod describe;
 pub mod diagnostics;
 pub mod exit;
 pub mod get;
+pub mod global;
 pub mod health;
 pub mod human;
 pub mod key;

@@ -1,6 +1,6 @@
 //! Colour, where a person looks at the output.
 
-use super::args::Colour;
+use super::global::Colour;
 use std::io::IsTerminal;
 
 /// Whether output carries ANSI colours.
