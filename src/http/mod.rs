@@ -17,12 +17,13 @@ pub use peer::actor;
 use crate::clock::{Clock, SystemClock};
 use crate::controller::ports::StatusReceiver;
 use crate::status::model::StatusSnapshot;
+use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use respond::{Answer, Reply};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -45,20 +46,43 @@ struct View {
     status: StatusReceiver,
     metrics: Render,
     started: Timestamp,
+    scraped: Arc<Mutex<Option<Scraped>>>,
 }
+
+/// The newest series, with the status that they are of.
+type Scraped = (Arc<StatusSnapshot>, Bytes);
 
 impl View {
     fn new(status: StatusReceiver, metrics: Render) -> Self {
-        Self { status, metrics, started: SystemClock.now() }
+        Self { status, metrics, started: SystemClock.now(), scraped: Arc::default() }
     }
 
     /// Answers a read off the async threads: a host with thousands of policies makes a long page.
     async fn read(&self, route: read::Route) -> Reply {
-        let status = Arc::clone(&self.status.borrow());
-        let (metrics, started) = (self.metrics, self.started);
-        let answer =
-            tokio::task::spawn_blocking(move || read::answer(&route, &status, metrics, started, SystemClock.now()));
+        let view = self.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let status = Arc::clone(&view.status.borrow());
+            read::answer(&route, &status, || view.scrape(&status), view.started, SystemClock.now())
+        });
         answer.await.unwrap_or_else(|_| Reply::error(500, "the answer could not be made; see Seawall's log"))
+    }
+
+    /// A status never changes, so its series are written once, whoever scrapes how often.
+    fn scrape(&self, status: &Arc<StatusSnapshot>) -> Reply {
+        let mut scraped = self.scraped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, text)) = scraped.as_ref()
+            && Arc::ptr_eq(of, status)
+        {
+            return Reply::new(read::METRICS, text.clone());
+        }
+        match (self.metrics)(status) {
+            Ok(text) => {
+                let text = Bytes::from(text);
+                *scraped = Some((Arc::clone(status), text.clone()));
+                Reply::new(read::METRICS, text)
+            }
+            Err(error) => Reply::error(500, &error),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! What can be read, and nothing here can be changed: a pure function of the path and the status.
 
 use super::respond::Reply;
-use super::{Render, health, page};
+use super::{health, page};
 use crate::status::model::StatusSnapshot;
 use jiff::Timestamp;
 
 /// Prometheus' text format.
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -48,10 +48,11 @@ impl Route {
     }
 }
 
+/// What is at a path. The series are written by another edge, which `scrape` asks.
 pub(super) fn answer(
     route: &Route,
     status: &StatusSnapshot,
-    metrics: Render,
+    scrape: impl FnOnce() -> Reply,
     started: Timestamp,
     now: Timestamp,
 ) -> Reply {
@@ -61,10 +62,7 @@ pub(super) fn answer(
             Err(error) => Reply::error(500, &format!("the page cannot be written: {error}")),
         },
         Route::Style => Reply::new(CSS, STYLE),
-        Route::Metrics => match metrics(status) {
-            Ok(text) => Reply::new(METRICS, text),
-            Err(error) => Reply::error(500, &error),
-        },
+        Route::Metrics => scrape(),
         Route::Health => {
             let life = health::life(status, started, now);
             Reply::json(&life).with_status(if life.alive { 200 } else { 503 })
