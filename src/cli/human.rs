@@ -1,5 +1,6 @@
 //! Times, spans and sizes as people say them.
 
+pub use crate::policy::quantity::count;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -62,12 +63,6 @@ pub fn bytes(n: u64) -> String {
         unit += 1;
     }
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
-/// `1 file`, `2 files`.
-#[must_use]
-pub fn count(n: u64, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
 }
 
 /// The part of an id that is enough for people.

@@ -24,12 +24,14 @@ pub(super) fn between(before: &StatusSnapshot, after: &StatusSnapshot, now: Time
             let was = old.and_then(|o| o.conditions.iter().find(|c| c.kind == condition.kind));
             let quiet = matches!(condition.kind.as_str(), "Ready" | "Progressing" | "ObjectivesMet");
             let same = was.is_none_or(|w| w.status == condition.status && w.reason == condition.reason);
-            if !quiet && !same && before.at.is_some() {
+            // A removal that is due comes and goes with every backup; its run makes an event of its own.
+            let passing = condition.reason == "RemovalDue" || was.is_some_and(|w| w.reason == "RemovalDue");
+            if !quiet && !same && !passing && before.at.is_some() {
                 let good = if condition.kind == "Suspended" { Truth::False } else { Truth::True };
-                let warning =
-                    condition.status == Truth::False && good == Truth::True && condition.reason != "RemovalDue";
+                let warning = condition.status == Truth::False && good == Truth::True;
                 let reason = format!("{}{}", condition.kind, reason_of(condition.status));
-                tell(warning, &object, &reason, &format!("{}: {}", condition.reason, condition.message));
+                let colon = if condition.message.is_empty() { "" } else { ": " };
+                tell(warning, &object, &reason, &format!("{}{colon}{}", condition.reason, condition.message));
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{Executor, blank, blocking, ended_badly, manifest, size, unknown_repository};
 use crate::adapters::repository::{BackupReport, Control, Reason, RepositoryError, SnapshotMeta, VolumeTree};
 use crate::controller::ports::{RunControl, Work};
+use crate::policy::quantity::count;
 use crate::policy::{Repository, Source};
 use crate::reconcile::{BackupAction, Operation, Outcome, Readable, RunId, RunResult};
 use jiff::Timestamp;
@@ -125,14 +126,14 @@ fn ended_well(mut outcome: Outcome, report: BackupReport, finished: Timestamp) -
     outcome.message = match outcome.result {
         RunResult::Empty => "The volume holds nothing; no snapshot was made".to_owned(),
         RunResult::Partial => format!(
-            "{} files, {}, added {}; {} could not be taken as they were, the first: {}",
-            report.files,
+            "{}, {}, added {}; {} could not be taken as they were, the first: {}",
+            count(report.files, "file"),
             size(report.bytes),
             size(report.added_bytes),
             report.problem_count,
             report.problems.first().map(|p| format!("{} ({})", p.path, p.problem)).unwrap_or_default(),
         ),
-        _ => format!("{} files, {}, added {}", report.files, size(report.bytes), size(report.added_bytes)),
+        _ => format!("{}, {}, added {}", count(report.files, "file"), size(report.bytes), size(report.added_bytes)),
     };
     outcome.snapshot = report.snapshot;
     outcome.problems = report.problems;

@@ -3,6 +3,7 @@
 use super::{Executor, blank, blocking, ended_badly, unknown_repository};
 use crate::adapters::repository::Control;
 use crate::controller::ports::{RunControl, Work};
+use crate::policy::quantity::count;
 use crate::reconcile::{ForgetAction, Operation, Outcome, RunResult};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: ForgetAction, 
     match ended.await {
         Ok(forgotten) => {
             outcome.result = RunResult::Success;
-            outcome.message = format!("{} snapshots forgotten", forgotten.len());
+            outcome.message = format!("{} forgotten", count(forgotten.len() as u64, "snapshot"));
             outcome.forgotten = forgotten;
             outcome.finished = executor.clock.now();
             outcome

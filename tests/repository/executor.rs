@@ -133,7 +133,7 @@ async fn one_outcome_per_repository_and_the_manifest_travels() {
         ]
     );
     assert_eq!(outcomes[0].snapshot.as_ref().unwrap().time, meta(0).time);
-    assert!(outcomes[0].message.starts_with("1 files, 3 B, added "), "{}", outcomes[0].message);
+    assert!(outcomes[0].message.starts_with("1 file, 3 B, added "), "{}", outcomes[0].message);
     let repository = &world.desired.repositories["offsite"];
     let key = world.registry.key(repository).unwrap();
     let manifest = std::process::Command::new("restic")

@@ -2,6 +2,7 @@
 //! never good.
 
 use super::Inputs;
+use crate::policy::quantity::count;
 use crate::reconcile::RunResult;
 use crate::reconcile::observed::{Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Verdict};
@@ -133,7 +134,11 @@ fn retention(policy: &PolicyStatus) -> Finding {
     }
     let due = policy.sources.iter().flat_map(|s| &s.retention).flat_map(|r| &r.snapshots).filter(|s| !s.keep).count();
     if due > 0 {
-        return (Truth::False, "RemovalDue", format!("{due} snapshots are about to be forgotten"));
+        return (
+            Truth::False,
+            "RemovalDue",
+            format!("{} to be forgotten at the next occasion", count(due as u64, "snapshot")),
+        );
     }
     (Truth::True, "Applied", "every snapshot that is there is wanted".to_owned())
 }
