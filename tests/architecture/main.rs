@@ -121,6 +121,7 @@ fn the_test_can_fail() {
         ("observe::docker", "use bollard::Docker;"),
         ("observe::docker", "use ::bollard::Docker;"),
         ("http", "fn f() -> anyhow::Result<()> { Ok(()) }"),
+        ("controller::runs", "fn f() { backoff::delay() }"),
         ("newcomer", "use crate::policy::Policy;"),
     ];
     for (module, source) in bad {
@@ -137,6 +138,7 @@ fn the_test_can_fail() {
         ("adapters::docker::events", "use bollard::Docker; use super::connect;"),
         ("controller", "mod backoff; fn f(x: T) { backoff::delay(x.anyhow.fs) }"),
         ("controller::backoff", "use backoff::BackoffBuilder;"),
+        ("controller::runs", "use super::backoff; fn f() { backoff::delay() }"),
         ("cli::output", "use anyhow::Result; use crate::execute::backup; use serde_yaml::to_string;"),
         ("status::persist", "use super::audit::Chain; use super::model::StatusSnapshot;"),
     ];

@@ -1,7 +1,7 @@
 //! What a source file refers to: read from its tokens, so that comments, strings and formatting do not matter.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 /// A path that code names, from its root: `crate::policy::Policy`, or `bollard::Docker` for another crate. One of this crate
@@ -22,6 +22,18 @@ pub fn scan(module: &[String], source: &str) -> Result<Scan, String> {
     let tokens: Vec<_> = TokenStream::from_str(source).map_err(|e| e.to_string())?.into_iter().collect();
     let mut found = Scan::default();
     walk(module, &BTreeSet::new(), &tokens, &mut found);
+    // `use super::backoff; backoff::delay()` means ours, not the crate of that name.
+    let imported: BTreeMap<String, Path> = found
+        .uses
+        .iter()
+        .filter(|path| path[0] == "crate")
+        .filter_map(|p| Some((p.last()?.clone(), p.clone())))
+        .collect();
+    for path in &mut found.uses {
+        if let Some(ours) = imported.get(&path[0]) {
+            path.splice(..1, ours.iter().cloned());
+        }
+    }
     Ok(found)
 }
 
