@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub(super) const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
-const STYLE: &str = include_str!("../../templates/style.css");
+const STYLE: &str = include_str!("templates/style.css");
 
 /// A path that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
