@@ -363,7 +363,6 @@ fn runs_are_kept_90_days_and_the_last_100_of_each_source_for_ever() {
         let runs = days.map(|day| outcome("a", source, day * DAY, RunResult::Success)).collect();
         state.record(&Entry { runs, ..Entry::default() }).unwrap();
     };
-    // Different ids per source, as run ids are unique on a host.
     record("old", 0..150);
     let rare = (0..20).map(|n| outcome("a", "rare", n + 5, RunResult::Failure)).collect();
     state.record(&Entry { runs: rare, ..Entry::default() }).unwrap();
