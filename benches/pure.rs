@@ -4,6 +4,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
+use seawall::policy::retention::{Candidate, Guard, Retention, evaluate};
 use seawall::policy::schedule::{Rule, Schedule};
 use std::hint::black_box;
 use std::time::Duration;
@@ -35,5 +36,32 @@ fn due(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, due);
+fn retention(c: &mut Criterion) {
+    let mut group = c.benchmark_group("evaluate");
+    let rule = Retention {
+        within: Some(Duration::from_hours(24 * 7)),
+        last: 4,
+        hourly: 0,
+        daily: 7,
+        weekly: 4,
+        monthly: 12,
+        yearly: 0,
+        guard: Guard { max_delete_percent: 50, acknowledge: None },
+    };
+    let now = at("2026-11-23T14:00:00Z");
+    for count in [30u32, 1000] {
+        let snapshot = |n: u32| Candidate {
+            id: format!("{n:064x}"),
+            time: now - Duration::from_hours(24 * u64::from(n)),
+            complete: n % 9 != 1,
+        };
+        let snapshots: Vec<_> = (1..=count).map(snapshot).collect();
+        group.bench_function(format!("{count} snapshots"), |b| {
+            b.iter(|| evaluate(Some(black_box(&rule)), black_box(&snapshots), black_box("Asia/Jerusalem"), now));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, due, retention);
 criterion_main!(benches);
