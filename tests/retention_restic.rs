@@ -7,6 +7,8 @@
 //! - Newer versions of restic also keep the oldest snapshot as long as a rule has counts left.
 //! - restic keeps everything when no rule is given; with us the newest complete one always stays, and `keepLast` is 1 or more.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use seawall::policy::retention::{Candidate, Guard, Retention, evaluate};

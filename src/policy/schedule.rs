@@ -25,6 +25,7 @@ mod slots;
 mod tests;
 
 use super::{quantity, zone};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 use slots::Slots;
@@ -93,7 +94,7 @@ pub enum ScheduleError {
 const SHORTEST: Duration = Duration::from_mins(1);
 /// The longest: what is due later than that is a mistake in the unit.
 const LONGEST: Duration = Duration::from_hours(24 * 3660);
-/// The longest jitter of a cron rule: what is shifted further runs on another date than the one written.
+/// The jitter of a cron rule is shorter than this: what is shifted further runs on another date than the one written.
 const LONGEST_JITTER: Duration = Duration::from_hours(24);
 /// Where counting missed slots stops.
 const MOST_MISSED: u32 = 100_000;
@@ -102,34 +103,45 @@ impl Schedule {
     /// Validates the parts and puts them together. `time_zone` is an IANA name in any case.
     ///
     /// # Errors
-    /// The first part that is wrong, what is wrong with it and what to do.
+    /// Every part that is wrong, what is wrong with it and what to do; at least one.
     pub fn new(
         rule: Rule,
         time_zone: &str,
         jitter: Duration,
         starting_deadline: Option<Duration>,
-    ) -> Result<Self, ScheduleError> {
-        let zone = zone::find(time_zone).map_err(ScheduleError::TimeZone)?;
-        let time_zone = zone.iana_name().unwrap_or(time_zone).to_owned();
+    ) -> Result<Self, Vec<ScheduleError>> {
+        let mut errors = Vec::new();
+        let zone = zone::find(time_zone).map_err(|e| errors.push(ScheduleError::TimeZone(e))).unwrap_or(TimeZone::UTC);
         let slots = match &rule {
             Rule::Cron(text) => {
-                if jitter > LONGEST_JITTER {
-                    return Err(ScheduleError::Jitter(format!(
-                        "a jitter of {} is too long; the most is 24h, so that a run starts near its slot",
-                        quantity::display(jitter)
-                    )));
-                }
-                Slots::Cron(cron::parse(text).map_err(ScheduleError::Cron)?, zone)
+                cron::parse(text).map(|pattern| Slots::Cron(pattern, zone.clone())).map_err(ScheduleError::Cron)
             }
-            Rule::Every(every) => Slots::Every(interval(*every, jitter)?),
+            Rule::Every(every) => interval(*every).map(Slots::Every).map_err(ScheduleError::Every),
+        }
+        .map_err(|e| errors.push(e));
+        let longest = match rule {
+            Rule::Cron(_) => LONGEST_JITTER,
+            Rule::Every(every) => every,
         };
+        if jitter >= longest && !jitter.is_zero() {
+            let (jitter, longest) = (quantity::display(jitter), quantity::display(longest));
+            errors.push(ScheduleError::Jitter(format!(
+                "a jitter of {jitter} would move a run past the next slot or date; it has to be less than {longest}"
+            )));
+        }
         if let Some(deadline) = starting_deadline.filter(|d| *d < SHORTEST) {
-            return Err(ScheduleError::StartingDeadline(format!(
+            errors.push(ScheduleError::StartingDeadline(format!(
                 "a starting deadline of {} would miss slots whenever the host is busy; the least is 1m",
                 quantity::display(deadline)
             )));
         }
-        Ok(Self { rule, time_zone, jitter, starting_deadline, slots })
+        match slots {
+            Ok(slots) if errors.is_empty() => {
+                let time_zone = zone.iana_name().unwrap_or(time_zone).to_owned();
+                Ok(Self { rule, time_zone, jitter, starting_deadline, slots })
+            }
+            _ => Err(errors),
+        }
     }
 
     /// What the schedule says at `now` about a source whose slots up to and including `accounted` are accounted for.
@@ -171,20 +183,13 @@ impl Schedule {
     }
 }
 
-/// An interval in nanoseconds, if it makes sense together with this jitter.
-fn interval(every: Duration, jitter: Duration) -> Result<i128, ScheduleError> {
+/// An interval in nanoseconds.
+fn interval(every: Duration) -> Result<i128, String> {
     if every < SHORTEST {
-        return Err(ScheduleError::Every(format!("`{}` is too short; the least is 1m", quantity::display(every))));
+        return Err(format!("`{}` is too short; the least is 1m", quantity::display(every)));
     }
     if every > LONGEST {
-        return Err(ScheduleError::Every(format!("`{}` is too long; the most is 3660d", quantity::display(every))));
-    }
-    if jitter >= every {
-        return Err(ScheduleError::Jitter(format!(
-            "a jitter of {} has to be shorter than the interval, which is {}",
-            quantity::display(jitter),
-            quantity::display(every)
-        )));
+        return Err(format!("`{}` is too long; the most is 3660d", quantity::display(every)));
     }
     Ok(signed(every).as_nanos())
 }

@@ -197,15 +197,17 @@ fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Schedule> {
     };
     match Schedule::new(rule, raw.time_zone.as_deref().unwrap_or("UTC"), jitter, starting_deadline) {
         Ok(schedule) => Some(schedule),
-        Err(error) => {
-            let field = match error {
-                ScheduleError::Cron(_) => "cron",
-                ScheduleError::TimeZone(_) => "timeZone",
-                ScheduleError::Jitter(_) => "jitter",
-                ScheduleError::Every(_) => "every",
-                ScheduleError::StartingDeadline(_) => "startingDeadline",
-            };
-            check.find(&format!("spec.schedule.{field}"), error.to_string());
+        Err(errors) => {
+            for error in errors {
+                let field = match error {
+                    ScheduleError::Cron(_) => "cron",
+                    ScheduleError::TimeZone(_) => "timeZone",
+                    ScheduleError::Jitter(_) => "jitter",
+                    ScheduleError::Every(_) => "every",
+                    ScheduleError::StartingDeadline(_) => "startingDeadline",
+                };
+                check.find(&format!("spec.schedule.{field}"), error.to_string());
+            }
             None
         }
     }

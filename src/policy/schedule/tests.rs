@@ -12,7 +12,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 
 pub(super) fn cron(expression: &str, zone: &str) -> Schedule {
     Schedule::new(Rule::Cron(expression.to_owned()), zone, Duration::ZERO, None)
-        .unwrap_or_else(|e| panic!("{expression} {zone}: {e}"))
+        .unwrap_or_else(|e| panic!("{expression} {zone}: {e:?}"))
 }
 
 pub(super) fn every(minutes: u64) -> Schedule {

@@ -108,38 +108,56 @@ fn a_leap_day_is_found_over_the_year_that_is_none() {
 )]
 fn a_wrong_expression_is_explained(#[case] expression: &str, #[case] message: &str) {
     let error = Schedule::new(Rule::Cron(expression.to_owned()), "UTC", Duration::ZERO, None).unwrap_err();
-    assert_eq!(error, ScheduleError::Cron(message.to_owned()));
-    assert_eq!(error.to_string(), message);
+    assert_eq!(error, [ScheduleError::Cron(message.to_owned())]);
+    assert_eq!(error[0].to_string(), message);
 }
 
 #[test]
 fn the_other_parts_are_explained() {
     let new = |rule, zone, jitter, deadline: Option<u64>| {
-        Schedule::new(rule, zone, Duration::from_secs(jitter), deadline.map(Duration::from_secs))
-            .map_err(|e| e.to_string())
+        let deadline = deadline.map(Duration::from_secs);
+        Schedule::new(rule, zone, Duration::from_secs(jitter), deadline)
+            .map_err(|e| e.iter().map(ToString::to_string).collect())
     };
     let every = |seconds| Rule::Every(Duration::from_secs(seconds));
     let daily = || Rule::Cron("@daily".to_owned());
-    let wrong = |result: Result<Schedule, String>| result.unwrap_err();
-    assert_eq!(wrong(new(every(59), "UTC", 0, None)), "`59s` is too short; the least is 1m");
-    assert_eq!(wrong(new(every(400_000_000), "UTC", 0, None)), "`4629d15h6m40s` is too long; the most is 3660d");
+    let wrong = |result: Result<Schedule, Vec<String>>| result.unwrap_err();
+    assert_eq!(wrong(new(every(59), "UTC", 0, None)), ["`59s` is too short; the least is 1m"]);
+    assert_eq!(wrong(new(every(400_000_000), "UTC", 0, None)), ["`4629d15h6m40s` is too long; the most is 3660d"]);
     assert_eq!(
         wrong(new(every(60), "UTC", 60, None)),
-        "a jitter of 1m has to be shorter than the interval, which is 1m"
+        ["a jitter of 1m would move a run past the next slot or date; it has to be less than 1m"]
     );
     assert_eq!(
-        wrong(new(daily(), "UTC", 86_401, None)),
-        "a jitter of 1d1s is too long; the most is 24h, so that a run starts near its slot"
+        wrong(new(daily(), "UTC", 86_400, None)),
+        ["a jitter of 1d would move a run past the next slot or date; it has to be less than 1d"]
     );
     assert_eq!(
         wrong(new(daily(), "UTC", 0, Some(59))),
-        "a starting deadline of 59s would miss slots whenever the host is busy; the least is 1m"
+        ["a starting deadline of 59s would miss slots whenever the host is busy; the least is 1m"]
     );
     assert_eq!(
         wrong(new(daily(), "Jerusalem", 0, None)),
-        "there is no time zone `Jerusalem`; did you mean `Asia/Jerusalem`?"
+        ["there is no time zone `Jerusalem`; did you mean `Asia/Jerusalem`?"]
     );
     assert!(new(every(60), "UTC", 59, Some(60)).is_ok());
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let day = Duration::from_hours(24);
+    let errors = Schedule::new(Rule::Cron("x".to_owned()), "x", day, Some(Duration::ZERO)).unwrap_err();
+    let parts: Vec<_> = errors
+        .iter()
+        .map(|error| match error {
+            ScheduleError::Cron(_) => "cron",
+            ScheduleError::TimeZone(_) => "timeZone",
+            ScheduleError::Jitter(_) => "jitter",
+            ScheduleError::Every(_) => "every",
+            ScheduleError::StartingDeadline(_) => "startingDeadline",
+        })
+        .collect();
+    assert_eq!(parts, ["timeZone", "cron", "jitter", "startingDeadline"]);
 }
 
 #[test]

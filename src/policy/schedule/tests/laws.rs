@@ -84,8 +84,6 @@ fn by_definition(expression: &str, zone: &str, from: Timestamp, until: Timestamp
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn slots_are_those_of_the_definition((expression, zone) in (expression(), zone()), near in 0usize..40, hours in 0i64..30) {
         // Most changes of the clock are near the end of March and October: start a little before one of this zone's.
