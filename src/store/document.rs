@@ -2,10 +2,14 @@
 
 use crate::controller::ports::AcceptedDocument;
 use crate::policy::{Document, Kind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Kind and name: what makes a document the same one in another version.
 pub(super) type Key = (String, String);
+
+/// A document and the file that it is in.
+pub(super) type Placed = (PathBuf, Arc<Document>);
 
 /// The key of a document.
 pub(super) fn key(document: &Document) -> Key {
@@ -56,19 +60,32 @@ pub(super) fn references(document: &Document) -> impl Iterator<Item = &str> {
     backup.into_iter().flat_map(|backup| &backup.repositories).map(String::as_str)
 }
 
-/// What is kept of it across restarts.
-pub(super) fn record(file: &Path, document: &Document, generation: u64) -> AcceptedDocument {
-    let text = match document {
+/// The document as it was written.
+fn text(document: &Document) -> &str {
+    match document {
         Document::Policy(policy) => &policy.text,
         Document::Repository { text, .. } => text,
-    };
+    }
+}
+
+/// Whether a record is of this very document in this file, in force.
+pub(super) fn is_recorded(record: &AcceptedDocument, file: &Path, document: &Document) -> bool {
+    record.in_force
+        && record.file == file
+        && record.line == line(document)
+        && record.digest == digest(document)
+        && record.text == text(document)
+}
+
+/// What is kept of it across restarts.
+pub(super) fn record(file: &Path, document: &Document, generation: u64) -> AcceptedDocument {
     let (kind, name) = key(document);
     AcceptedDocument {
         kind,
         name,
         file: file.to_owned(),
         line: line(document),
-        text: text.to_string(),
+        text: text(document).to_owned(),
         digest: digest(document).to_owned(),
         generation,
         in_force: true,

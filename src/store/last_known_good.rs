@@ -1,16 +1,17 @@
 //! What was accepted last, and how often each name has changed its meaning.
 
-use super::document::{self, Key};
+use super::document::{self, Key, Placed};
 use crate::controller::ports::AcceptedDocument;
 use crate::policy::{self, Document};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The documents in force, and the record of all that ever were.
 #[derive(Debug, Default)]
 pub(super) struct LastKnownGood {
     records: BTreeMap<Key, AcceptedDocument>,
-    in_force: BTreeMap<PathBuf, Vec<Document>>,
+    in_force: BTreeMap<PathBuf, Vec<Arc<Document>>>,
     unreadable: BTreeMap<PathBuf, Vec<String>>,
 }
 
@@ -23,7 +24,8 @@ impl LastKnownGood {
             if record.in_force {
                 let parsed = policy::parse(&record.file, record.text.as_bytes());
                 if parsed.errors.is_empty() {
-                    let documents = parsed.documents.into_iter().map(|document| document::at(document, record.line));
+                    let documents =
+                        parsed.documents.into_iter().map(|document| Arc::new(document::at(document, record.line)));
                     good.in_force.entry(record.file.clone()).or_default().extend(documents);
                 } else {
                     good.unreadable.entry(record.file.clone()).or_default().push(record.name.clone());
@@ -35,20 +37,20 @@ impl LastKnownGood {
     }
 
     /// The documents in force, by file.
-    pub fn in_force(&self) -> &BTreeMap<PathBuf, Vec<Document>> {
+    pub fn in_force(&self) -> &BTreeMap<PathBuf, Vec<Arc<Document>>> {
         &self.in_force
     }
 
     /// The documents in force from one file.
-    pub fn of(&self, file: &Path) -> &[Document] {
+    pub fn of(&self, file: &Path) -> &[Arc<Document>] {
         self.in_force.get(file).map_or(&[], Vec::as_slice)
     }
 
     /// Those of the documents in force that are wanted, each with its file.
-    pub fn documents(&self, wanted: impl Fn(&Key) -> bool) -> Vec<(PathBuf, Document)> {
+    pub fn documents(&self, wanted: impl Fn(&Key) -> bool) -> Vec<Placed> {
         let all = self.in_force.iter().flat_map(|(file, all)| all.iter().map(move |document| (file, document)));
         all.filter(|(_, document)| wanted(&document::key(document)))
-            .map(|(file, document)| (file.clone(), document.clone()))
+            .map(|(file, document)| (file.clone(), Arc::clone(document)))
             .collect()
     }
 
@@ -58,28 +60,28 @@ impl LastKnownGood {
     }
 
     /// Puts these documents in force in place of all others. Returns whether a record changed.
-    pub fn accept(&mut self, documents: &[(PathBuf, Document)]) -> bool {
-        let mut next = self.records.clone();
-        for record in next.values_mut() {
-            record.in_force = false;
-        }
+    pub fn accept(&mut self, documents: &[Placed]) -> bool {
+        let (mut changed, mut there) = (false, BTreeSet::new());
         self.in_force.clear();
         for (file, document) in documents {
             let key = document::key(document);
-            let generation = match next.get(&key) {
-                Some(before) if before.digest == document::digest(document) => before.generation,
-                Some(before) => before.generation + 1,
-                None => 1,
-            };
-            let record = document::record(file, document, generation);
-            next.insert(key, record);
-            self.in_force.entry(file.clone()).or_default().push(document.clone());
+            let before = self.records.get(&key);
+            if !before.is_some_and(|record| document::is_recorded(record, file, document)) {
+                let same_meaning = |record: &AcceptedDocument| record.digest == document::digest(document);
+                let generation = before.map_or(1, |r| if same_meaning(r) { r.generation } else { r.generation + 1 });
+                self.records.insert(key.clone(), document::record(file, document, generation));
+                changed = true;
+            }
+            there.insert(key);
+            self.in_force.entry(file.clone()).or_default().push(Arc::clone(document));
+        }
+        for (_, record) in self.records.iter_mut().filter(|(key, record)| record.in_force && !there.contains(*key)) {
+            record.in_force = false;
+            changed = true;
         }
         for names in self.unreadable.values_mut() {
-            names.retain(|name| !documents.iter().any(|(_, document)| document::key(document).1 == *name));
+            names.retain(|name| !there.iter().any(|(_, known)| known == name));
         }
-        let changed = next != self.records;
-        self.records = next;
         changed
     }
 

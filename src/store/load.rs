@@ -1,13 +1,13 @@
 //! From the directory to what is in force.
 
-use super::document;
+use super::document::{self, Placed};
 use super::last_known_good::LastKnownGood;
 use super::listing::{Listing, Trouble};
 use super::places::Identity;
 use super::read::{self, Limit, Unreadable};
 use super::resolve::{self, Errors, Resolved};
 use super::revision::{self, Revision};
-use crate::policy::{self, Desired, Diagnostic, Parsed};
+use crate::policy::{self, Desired, Diagnostic, Document};
 use crate::status::model::FileStatus;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,20 @@ const FILES_PER_THREAD: usize = 64;
 
 type Hash = [u8; 32];
 /// A file's content by hash, and what it says.
-type Understood = (Hash, Arc<Parsed>);
+type Understood = (Hash, Arc<Said>);
+
+/// What a file says. Its documents go from look to look without being copied.
+struct Said {
+    documents: Vec<Arc<Document>>,
+    errors: Vec<Diagnostic>,
+}
+
+impl Said {
+    fn parse(file: &Path, bytes: &[u8]) -> Self {
+        let parsed = policy::parse(file, bytes);
+        Self { documents: parsed.documents.into_iter().map(Arc::new).collect(), errors: parsed.errors }
+    }
+}
 
 /// One look at the directory: what the files say, whatever is in force.
 pub(super) struct Look {
@@ -106,7 +119,7 @@ impl Loader {
             Ok(bytes) => {
                 let hash: Hash = Sha256::digest(&bytes).into();
                 let before = self.understood.get(path).filter(|(known, _)| *known == hash);
-                Ok(before.cloned().unwrap_or_else(|| (hash, Arc::new(policy::parse(path, &bytes)))))
+                Ok(before.cloned().unwrap_or_else(|| (hash, Arc::new(Said::parse(path, &bytes)))))
             }
             Err(Unreadable::Vanished) => return None,
             Err(Unreadable::Trouble(message, help)) => Err(Trouble { message, help }),
@@ -127,13 +140,17 @@ impl Loader {
     pub fn decide(&mut self, look: &Look) -> View {
         let (mut resolved, mut files, mut problem) = self.weigh(look);
         let mut changed = false;
-        // What is in force is part of what is weighed, so weigh again with what just came to be: the next look at the
-        // same files must not see it otherwise.
+        // What is in force takes part where there are errors, so weigh again with what just came to be: the next look
+        // at the same files must not see it otherwise.
         for _ in 0..MAX_WEIGHINGS {
             if !self.good.accept(&resolved.documents) {
                 break;
             }
             changed = true;
+            if files.iter().all(|file| file.valid) {
+                // Then what was in force played no part.
+                break;
+            }
             (resolved, files, problem) = self.weigh(look);
         }
         let mut desired = resolved.desired;
@@ -186,8 +203,12 @@ impl Loader {
     }
 
     /// Names of documents in force that are in no file, but appear in one that cannot be understood.
-    fn mentioned(&self, fresh: &BTreeMap<PathBuf, &[policy::Document]>, errors: &Errors) -> BTreeSet<String> {
-        let there: BTreeSet<_> = fresh.values().flat_map(|documents| documents.iter().map(document::key)).collect();
+    fn mentioned(&self, fresh: &BTreeMap<PathBuf, &[Arc<Document>]>, errors: &Errors) -> BTreeSet<String> {
+        if errors.is_empty() {
+            return BTreeSet::new();
+        }
+        let there: BTreeSet<_> =
+            fresh.values().flat_map(|documents| documents.iter().map(|document| document::key(document))).collect();
         let missing = self.good.documents(|key| !there.contains(key));
         let missing = missing.into_iter().filter(|(file, _)| !errors.contains_key(file));
         let missing: BTreeSet<String> = missing.map(|(_, document)| document::key(&document).1).collect();
@@ -221,11 +242,7 @@ impl Loader {
     }
 }
 
-fn files(
-    documents: &[(PathBuf, policy::Document)],
-    fresh: impl Iterator<Item = PathBuf>,
-    mut errors: Errors,
-) -> Vec<FileStatus> {
+fn files(documents: &[Placed], fresh: impl Iterator<Item = PathBuf>, mut errors: Errors) -> Vec<FileStatus> {
     let mut names: BTreeMap<PathBuf, Vec<String>> = fresh.map(|file| (file, Vec::new())).collect();
     names.extend(
         errors
@@ -247,7 +264,8 @@ fn files(
     }
     names
         .into_iter()
-        .map(|(file, documents)| {
+        .map(|(file, mut documents)| {
+            documents.sort();
             let errors = errors.remove(&file).unwrap_or_default();
             FileStatus { valid: errors.is_empty(), file, errors, documents }
         })

@@ -1,10 +1,11 @@
 //! Which documents are in force: those of the files as they are, or, where a file has an error, its last known good.
 
-use super::document;
+use super::document::{self, Placed};
 use super::last_known_good::LastKnownGood;
 use crate::policy::{self, Desired, Diagnostic, Document, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Errors by file.
 pub(super) type Errors = BTreeMap<PathBuf, Vec<Diagnostic>>;
@@ -14,7 +15,7 @@ pub(super) struct Resolved {
     /// In force, without generations.
     pub desired: Desired,
     /// The documents that `desired` was made of.
-    pub documents: Vec<(PathBuf, Document)>,
+    pub documents: Vec<Placed>,
 }
 
 /// Links the documents of all files together. Files with an entry in `errors` keep their last known good; those whose
@@ -23,7 +24,7 @@ pub(super) struct Resolved {
 ///
 /// `mentioned`: names that appear in files that cannot be understood.
 pub(super) fn resolve(
-    fresh: &BTreeMap<PathBuf, &[Document]>,
+    fresh: &BTreeMap<PathBuf, &[Arc<Document>]>,
     mentioned: &BTreeSet<String>,
     good: &LastKnownGood,
     errors: &mut Errors,
@@ -35,7 +36,7 @@ pub(super) fn resolve(
         let kept = still_referred_to(&documents, good);
         let missed = gone(&documents, &kept);
         documents.extend(kept);
-        let (desired, findings) = policy::link(documents.clone());
+        let (desired, findings) = policy::link(copies(&documents));
         let mut settled = true;
         for finding in findings.into_iter().chain(missed) {
             let of_file = errors.entry(finding.file.clone()).or_default();
@@ -50,36 +51,42 @@ pub(super) fn resolve(
     }
 }
 
+/// What `link` takes is its own, so that it need not copy.
+fn copies(documents: &[Placed]) -> Vec<(PathBuf, Document)> {
+    documents.iter().map(|(file, document)| (file.clone(), Document::clone(document))).collect()
+}
+
 /// What is in no file any more, but may have moved to one with an error: not yet withdrawn.
 fn held(
-    candidates: &[(PathBuf, Document)],
-    fresh: &BTreeMap<PathBuf, &[Document]>,
+    candidates: &[Placed],
+    fresh: &BTreeMap<PathBuf, &[Arc<Document>]>,
     mentioned: &BTreeSet<String>,
     good: &LastKnownGood,
     errors: &Errors,
-) -> Vec<(PathBuf, Document)> {
+) -> Vec<Placed> {
+    let is_wrong = |file: &PathBuf| errors.contains_key(file);
+    if mentioned.is_empty() && !fresh.keys().any(is_wrong) {
+        return Vec::new();
+    }
     let there: BTreeSet<_> = candidates.iter().map(|(_, document)| document::key(document)).collect();
-    let wrong = fresh.iter().filter(|(file, _)| errors.contains_key(*file));
-    let claimed: BTreeSet<_> = wrong.flat_map(|(_, documents)| documents.iter().map(document::key)).collect();
+    let wrong = fresh.iter().filter(|(file, _)| is_wrong(file));
+    let claimed: BTreeSet<_> =
+        wrong.flat_map(|(_, documents)| documents.iter().map(|document| document::key(document))).collect();
     good.documents(|key| !there.contains(key) && (claimed.contains(key) || mentioned.contains(&key.1)))
 }
 
 /// What the files say, or said when they last had no error.
-fn candidates(
-    fresh: &BTreeMap<PathBuf, &[Document]>,
-    good: &LastKnownGood,
-    errors: &Errors,
-) -> Vec<(PathBuf, Document)> {
+fn candidates(fresh: &BTreeMap<PathBuf, &[Arc<Document>]>, good: &LastKnownGood, errors: &Errors) -> Vec<Placed> {
     let kept = errors.keys().map(|file| (file, good.of(file)));
     let fresh = fresh.iter().filter(|(file, _)| !errors.contains_key(*file)).map(|(file, all)| (file, *all));
-    let with_file = |(file, all): (&PathBuf, &[Document])| -> Vec<_> {
-        all.iter().map(|document| (file.clone(), document.clone())).collect()
+    let with_file = |(file, all): (&PathBuf, &[Arc<Document>])| -> Vec<_> {
+        all.iter().map(|document| (file.clone(), Arc::clone(document))).collect()
     };
     kept.chain(fresh).flat_map(with_file).collect()
 }
 
 /// Repositories in force that have gone from the files while policies refer to them.
-fn still_referred_to(documents: &[(PathBuf, Document)], good: &LastKnownGood) -> Vec<(PathBuf, Document)> {
+fn still_referred_to(documents: &[Placed], good: &LastKnownGood) -> Vec<Placed> {
     let there: BTreeSet<_> = documents.iter().filter_map(|(_, document)| document::repository(document)).collect();
     let wanted: BTreeSet<&str> = documents.iter().flat_map(|(_, document)| document::references(document)).collect();
     good.documents(|(kind, name)| {
@@ -88,7 +95,7 @@ fn still_referred_to(documents: &[(PathBuf, Document)], good: &LastKnownGood) ->
 }
 
 /// An error for every policy that refers to a repository that has gone.
-fn gone(documents: &[(PathBuf, Document)], kept: &[(PathBuf, Document)]) -> Vec<Diagnostic> {
+fn gone(documents: &[Placed], kept: &[Placed]) -> Vec<Diagnostic> {
     let kept: BTreeSet<_> = kept.iter().filter_map(|(_, document)| document::repository(document)).collect();
     let refers = documents.iter().flat_map(|(file, document)| {
         document::references(document).filter(|name| kept.contains(name)).map(move |name| (file, document, name))

@@ -46,7 +46,7 @@ fn a_withdrawn_name_goes_on_counting_after_a_restart() {
 
 #[test]
 fn broken_while_nobody_looked_the_last_known_good_comes_from_before() {
-    let text = format!("# first\n\n# second\n{}---\n\n# third\n{}", policy("a", 1), policy("b", 1));
+    let text = format!("# first\n\n# second\n{}---\n\n# third\n{}", policy("b", 1), policy("a", 1));
     let (_keep, path) = directory(&[("a.yaml", &text)]);
     let accepted: Arc<Memory> = Arc::default();
     let store = again(&path, &accepted);

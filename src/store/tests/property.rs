@@ -86,7 +86,7 @@ fn take(step: &Step, path: &Path) -> std::io::Result<()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn in_the_end_the_store_has_noticed_everything(steps in prop::collection::vec(step(), 1..25)) {

@@ -117,15 +117,18 @@ impl Running {
     /// Waits until what is published is so.
     #[track_caller]
     pub fn until(&self, what: &str, mut is_so: impl FnMut(&Loaded) -> bool) -> Arc<Loaded> {
-        let pause = Duration::from_millis(5);
-        for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
+        let (mut waited, mut pause) = (Duration::ZERO, Duration::from_millis(5));
+        while waited < PATIENCE {
             let now = self.now();
             if is_so(&now) {
                 return now;
             }
             std::thread::sleep(pause);
+            waited += pause;
+            pause = (pause * 5 / 4).min(Duration::from_millis(250));
         }
-        panic!("waited in vain until {what}; now: {:#?}", self.now().config);
+        let single = load_once(&self.directory, &*self.accepted, Timestamp::UNIX_EPOCH);
+        panic!("waited in vain until {what}; now: {:#?}\na single look: {single:#?}", self.now());
     }
 
     /// Waits until what is published is so, and is also what a single look would say.
