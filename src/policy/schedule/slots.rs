@@ -44,7 +44,7 @@ impl Slots {
         }
     }
 
-    /// The last slot that is not after `t`, if it is after `floor`.
+    /// The last slot that is not after `t`, if it comes after `after`.
     pub fn last(&self, after: Timestamp, t: Timestamp) -> Option<Timestamp> {
         let slot = match self {
             Self::Every(every) => multiple(t.as_nanosecond().div_euclid(*every), *every),
