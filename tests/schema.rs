@@ -72,3 +72,80 @@ fn every_example_is_valid_for_both() {
         }
     }
 }
+
+const POLICY: &str = r#"apiVersion: seawall.dev/v1
+kind: BackupPolicy
+metadata: {name: a, labels: {b: c}}
+spec:
+  source: {volume: {name: v}}
+  schedule: {cron: "0 2 * * 0"}
+  objectives: {rpo: 7d}
+  repositories: [default]
+  retention: {keepLast: 4, guard: {maxDeletePercent: 50}}
+"#;
+
+const REPOSITORY: &str = r"apiVersion: seawall.dev/v1
+kind: Repository
+metadata: {name: a}
+spec: {local: {path: /a}, passwordFrom: {file: /b}}
+";
+
+/// Documents that an editor which knows the schema marks as wrong, before Seawall reads them.
+#[test]
+fn what_is_wrong_by_its_shape_is_refused_by_both() {
+    let of_policy = [
+        ("seawall.dev/v1", "seawall.dev/v2"),
+        ("kind: BackupPolicy\n", ""),
+        ("{name: a, labels: {b: c}}", "{}"),
+        ("name: a,", "name: A_b,"),
+        ("{b: c}", "{b: 1}"),
+        ("metadata:", "status: {}\nmetadata:"),
+        ("{volume: {name: v}}", "{}"),
+        ("{volume: {name: v}}", "{volume: {}}"),
+        ("volume: {name: v}", "volume: {name: v}, postgres: {}"),
+        ("{name: v}", "{name: \"*_data\"}"),
+        ("{name: v}", "{name: v, selector: {names: [v]}}"),
+        ("{name: v}", "{selector: {}}"),
+        ("{name: v}", "{selector: {names: []}}"),
+        ("{name: v}", "{name: v, exclude: \"*.log\"}"),
+        ("  schedule: {cron: \"0 2 * * 0\"}\n", ""),
+        ("cron: \"0 2 * * 0\"", ""),
+        ("cron: \"0 2 * * 0\"", "cron: \"0 2 * * 0\", every: 5m"),
+        ("cron: \"0 2 * * 0\"", "every: 5"),
+        ("cron: \"0 2 * * 0\"", "every: 5 minutes"),
+        ("cron: \"0 2 * * 0\"", "cron:"),
+        ("rpo: 7d", "rpo: ~"),
+        ("rpo: 7d", "rop: 7d"),
+        ("[default]", "[]"),
+        ("[default]", "[default, default]"),
+        ("keepLast: 4, ", ""),
+        ("keepLast: 4", "keepLast: 0"),
+        ("keepLast: 4", "keepLast: \"4\""),
+        ("50", "0"),
+        ("50", "101"),
+        ("  objectives:", "  exempt: {reason: none}\n  objectives:"),
+        ("  schedule: {cron: \"0 2 * * 0\"}\n", "  exempt: {reason: none}\n"),
+        ("  objectives:", "  suspend: \"yes\"\n  objectives:"),
+        ("  objectives:", "  deletionPolicy: Delete\n  objectives:"),
+        ("  objectives:", "  criticality: urgent\n  objectives:"),
+    ];
+    let of_repository = [
+        ("path: /a", ""),
+        ("path: /a", "path: a"),
+        ("{file: /b}", "{file: b}"),
+        ("{file: /b}", "{env: \"A=B\"}"),
+        ("{file: /b}", "{env: A, file: /b}"),
+        ("{file: /b}", "{}"),
+        ("{file: /b}", "hunter2"),
+        ("local: {path: /a}", "s3: {}"),
+    ];
+    let all = of_policy.map(|edit| (POLICY, edit)).into_iter().chain(of_repository.map(|edit| (REPOSITORY, edit)));
+    for (text, (from, to)) in all.chain([(POLICY, ("", "")), (REPOSITORY, ("", ""))]) {
+        assert!(text.contains(from), "{from}");
+        let text = text.replacen(from, to, 1);
+        let right = from.is_empty();
+        assert_eq!(parse(Path::new("p.yaml"), text.as_bytes()).errors.is_empty(), right, "Seawall: {text}");
+        let document = serde_yaml::from_str(&text).unwrap();
+        assert_eq!(boon(kind_of(&document), &document).is_ok(), right, "boon: {text}");
+    }
+}

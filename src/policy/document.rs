@@ -1,29 +1,31 @@
 //! YAML text to a tree in which every value knows its line and column.
 //!
-//! The only place that knows the YAML library. What a hostile file can cost is bounded here: its size, its depth, the
-//! number of its nodes and what its aliases may expand to.
+//! With [`syntax`] the only place that knows the YAML library. What a hostile file can cost is bounded here: its size, the
+//! number of its documents, their depth, the number of their values and what their aliases may expand to.
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use super::finding::{Finding, Place};
+use super::syntax;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::Budget;
-use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_yaml::{Options, Spanned};
 use std::fmt;
 
 /// A policy file may not be larger than this, in bytes.
 pub const MAX_FILE_BYTES: usize = 1 << 20;
-
-/// A place in a file: line and column, both counted from 1; zeroes for the file as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Place {
-    /// Line.
-    pub line: usize,
-    /// Column, in characters.
-    pub column: usize,
-}
+/// A file may not hold more documents than this.
+const MAX_DOCUMENTS: usize = 1_000;
+/// A document may not be nested deeper than this. The reader calls itself for every level, on a stack of 2 MiB.
+pub(super) const MAX_DEPTH: usize = 16;
+/// A document may not hold more values than this.
+pub(super) const MAX_VALUES: usize = 20_000;
+/// All aliases of a document together may not stand for more than this many values. Few, since it is what makes a short
+/// file cost more than its length.
+const MAX_ALIASED: usize = 1_000;
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub(super) struct Node {
     /// Where it begins.
     pub place: Place,
     /// What it is.
@@ -32,13 +34,13 @@ pub struct Node {
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub(super) enum Value {
     /// Nothing, or `null`, or `~`.
     Null,
     /// `true` or `false`, and no other word.
     Bool(bool),
     /// A whole number.
-    Integer(i64),
+    Integer(i128),
     /// Any other number.
     Float(f64),
     /// Text.
@@ -49,41 +51,60 @@ pub enum Value {
     Map(Vec<(Place, String, Node)>),
 }
 
-/// One document of a file: its text, where it begins, and its tree or what is wrong with it.
+/// One document of a file: its text, and its tree or what is wrong with it.
 pub(super) struct Section<'a> {
     pub text: &'a str,
-    pub tree: Result<Node, (Place, String)>,
+    pub tree: Result<Node, Finding>,
 }
 
-/// The documents of a file, without those that hold nothing.
-pub(super) fn sections(text: &str) -> Vec<Section<'_>> {
-    let mut sections = Vec::new();
-    for (first_line, text) in split(text) {
-        match read(text) {
-            Ok(Node { value: Value::Null, .. }) => {}
-            Ok(mut tree) => {
-                shift(&mut tree, first_line);
-                sections.push(Section { text, tree: Ok(tree) });
-            }
-            Err((mut place, message)) => {
-                place.line += if place.line > 0 { first_line } else { 0 };
-                sections.push(Section { text, tree: Err((place, message)) });
-            }
-        }
+/// The documents of a file, without those that hold nothing. One that cannot be read hides no other.
+///
+/// # Errors
+/// There are too many.
+pub(super) fn sections(text: &str) -> Result<Vec<Section<'_>>, Finding> {
+    let parts = split(text);
+    if let Some((line, _)) = parts.get(MAX_DOCUMENTS) {
+        let place = Place { line: line + 1, column: 1 };
+        return Err(Finding::new(place, "", format!("the file holds more than {MAX_DOCUMENTS} documents")));
     }
-    sections
+    let mut sections = Vec::new();
+    for (lines_before, text) in parts {
+        let tree = match read(text) {
+            Ok(Node { value: Value::Null, .. }) => continue,
+            Ok(mut tree) => {
+                shift(&mut tree, lines_before);
+                Ok(tree)
+            }
+            Err(mut finding) => {
+                finding.place.line += lines_before;
+                Err(finding)
+            }
+        };
+        sections.push(Section { text, tree });
+    }
+    Ok(sections)
 }
 
-/// Cuts a stream at its `---` lines. A line that begins so is a marker even inside a block scalar.
+/// Cuts a stream where one document ends and the next begins, with the number of lines before each.
+///
+/// A line that begins with `---` or `...` is a marker even inside a scalar (YAML 1.2, section 9.1.2). Comments and
+/// directives before `---` belong to the document that it opens.
 fn split(text: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let (mut begin, mut begin_line, mut at) = (0, 0, 0);
+    let mut content = false;
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let marker =
-            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
-        if marker && at > begin {
+        if is_marker(line, "---") {
+            if content {
+                parts.push((begin_line, &text[begin..at]));
+                (begin, begin_line) = (at, number);
+            }
+            content = true;
+        } else if is_marker(line, "...") {
             parts.push((begin_line, &text[begin..at]));
-            (begin, begin_line) = (at, number);
+            (begin, begin_line, content) = (at + line.len(), number + 1, false);
+        } else if !line.trim_start().is_empty() && !line.trim_start().starts_with('#') && !line.starts_with('%') {
+            content = true;
         }
         at += line.len();
     }
@@ -91,11 +112,15 @@ fn split(text: &str) -> Vec<(usize, &str)> {
     parts
 }
 
-fn read(text: &str) -> Result<Node, (Place, String)> {
+fn is_marker(line: &str, marker: &str) -> bool {
+    line.strip_prefix(marker).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}
+
+fn read(text: &str) -> Result<Node, Finding> {
     serde_yaml::from_str_with_options::<Option<Node>>(text, options()).map_or_else(
         |error| {
-            let place = error.location().map_or_else(Place::default, |l| place(&l));
-            Err((place, told(&error)))
+            let at = error.location().map_or(Place { line: 1, column: 1 }, |l| place(&l));
+            Err(syntax::finding(&error, at, text))
         },
         |node| Ok(node.unwrap_or(Node { place: Place::default(), value: Value::Null })),
     )
@@ -103,30 +128,28 @@ fn read(text: &str) -> Result<Node, (Place, String)> {
 
 fn options() -> Options {
     let mut budget = Budget::default();
-    budget.max_depth = 64;
-    budget.flow_nesting_limit = 64;
-    budget.max_nodes = 100_000;
-    budget.max_events = 250_000;
+    budget.max_depth = MAX_DEPTH;
+    budget.flow_nesting_limit = MAX_DEPTH;
+    budget.max_nodes = MAX_VALUES;
+    budget.max_events = 4 * MAX_VALUES;
     let mut options = Options::default();
     options.budget = Some(budget);
+    options.alias_limits.max_total_replayed_events = MAX_ALIASED;
+    // Told with both the field's path and its place, among all other errors.
     options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
-    options.merge_keys = MergeKeyPolicy::default();
+    // YAML 1.2 has none: other readers of the same file, and the schema, see a field named `<<`.
+    options.merge_keys = MergeKeyPolicy::Error;
+    options.non_finite_float_policy = NonFiniteFloatPolicy::PassThrough;
+    options.reject_unsupported_tags = true;
     options.strict_booleans = true;
+    options.emit_comments = false;
     options.with_snippet = false;
     options
 }
 
 fn place(location: &serde_yaml::Location) -> Place {
     let number = |n: u64| usize::try_from(n).unwrap_or(0);
-    Place { line: number(location.line()), column: number(location.column()) }
-}
-
-/// The library's message in one line, without the place, which is told apart.
-fn told(error: &serde_yaml::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let first = text.lines().next().unwrap_or_default().trim();
-    let without = first.split(" at line ").next().unwrap_or(first).trim_end_matches([',', ':', ' ']);
-    format!("not readable as YAML: {without}")
+    Place { line: number(location.line()).max(1), column: number(location.column()).max(1) }
 }
 
 fn shift(node: &mut Node, lines: usize) {
@@ -170,11 +193,15 @@ impl<'de> Visitor<'de> for Anything {
     }
 
     fn visit_i64<E>(self, v: i64) -> Result<Value, E> {
-        Ok(Value::Integer(v))
+        Ok(Value::Integer(v.into()))
     }
 
-    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Value, E> {
-        i64::try_from(v).map(Value::Integer).map_err(|_| E::custom(format!("the number {v} is too large")))
+    fn visit_u64<E>(self, v: u64) -> Result<Value, E> {
+        Ok(Value::Integer(v.into()))
+    }
+
+    fn visit_i128<E>(self, v: i128) -> Result<Value, E> {
+        Ok(Value::Integer(v))
     }
 
     fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
@@ -219,7 +246,7 @@ impl Node {
     pub(super) fn nearest(&self, path: &[&str]) -> &Self {
         let Some((first, rest)) = path.split_first() else { return self };
         let child = match &self.value {
-            Value::Map(entries) => entries.iter().find(|(_, key, _)| key == first).map(|(_, _, node)| node),
+            Value::Map(_) => self.get(first),
             Value::List(items) => first.parse::<usize>().ok().and_then(|i| items.get(i)),
             _ => None,
         };
@@ -231,21 +258,6 @@ impl Node {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|(_, k, _)| k == key).map(|(_, _, node)| node),
             _ => None,
-        }
-    }
-
-    /// The tree without places.
-    pub(super) fn to_json(&self) -> serde_json::Value {
-        match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Bool(b) => (*b).into(),
-            Value::Integer(i) => (*i).into(),
-            Value::Float(f) => (*f).into(),
-            Value::Text(t) => t.as_str().into(),
-            Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => {
-                serde_json::Value::Object(entries.iter().map(|(_, k, v)| (k.clone(), v.to_json())).collect())
-            }
         }
     }
 }

@@ -5,24 +5,31 @@
 //! Nothing here reads a file, a clock or the network.
 
 pub mod diagnostic;
+mod digest;
 mod document;
+mod finding;
+mod link;
 pub mod model;
 mod parse;
 pub mod quantity;
 mod raw;
 pub mod retention;
 pub mod schedule;
+mod schema;
 mod structure;
+mod syntax;
 mod validate;
 mod zone;
 
 pub use diagnostic::Diagnostic;
 pub use document::MAX_FILE_BYTES;
+pub use finding::{is_secret, nearest};
+pub use link::link;
 pub use model::{
     BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, SecretRef, Source, Treatment,
     VolumeSelect, VolumeSource,
 };
-pub use parse::{Document, Kind, Parsed, link, parse, schema};
+pub use parse::{Document, Kind, Parsed, parse};
 pub use retention::{Guard, Retention};
 pub use schedule::{Rule, Schedule, ScheduleError};
-pub use structure::{is_secret, nearest};
+pub use schema::schema;

@@ -186,7 +186,7 @@ pub enum RepositoryLocation {
 #[serde(rename_all = "camelCase")]
 pub enum SecretRef {
     /// The name of an environment variable of the Seawall process.
-    Env(String),
+    Env(#[schemars(regex(pattern = r"^[^=]+$"))] String),
     /// The absolute path of a file; one trailing line break is not part of the secret.
-    File(PathBuf),
+    File(#[schemars(extend("pattern" = "^/"))] PathBuf),
 }

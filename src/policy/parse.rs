@@ -1,14 +1,15 @@
-//! The ways in: one file's bytes to documents, and the documents of all files to what is desired.
+//! The way in: one file's bytes to its documents and everything that is wrong with them.
 
-use super::document::{MAX_FILE_BYTES, Node, Place, Value, sections};
-use super::structure::{Finding, check, nearest, short};
-use super::{Desired, Diagnostic, Policy, Repository, RepositoryLocation, raw, validate};
-use schemars::generate::SchemaSettings;
+use super::document::{MAX_FILE_BYTES, Node, Value, sections};
+use super::finding::{Finding, Place, list, nearest, short};
+use super::{Diagnostic, Policy, Repository, raw, schema, structure, validate};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Of the errors of one file no more than this are told.
+const MAX_ERRORS: usize = 100;
 
 /// One valid document.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +46,7 @@ impl Document {
         }
     }
 
-    const fn line(&self) -> usize {
+    pub(super) const fn line(&self) -> usize {
         match self {
             Self::Policy(p) => p.line,
             Self::Repository { line, .. } => *line,
@@ -82,69 +83,89 @@ pub struct Parsed {
     pub errors: Vec<Diagnostic>,
 }
 
-/// Reads a file's bytes. Bounded in time and memory whatever they are; never panics.
+/// Reads a file's bytes. Bounded in time and memory whatever they are; never panics. A file without a single character
+/// in it is an error: it is a write that was cut short more often than it is meant.
 #[must_use]
 pub fn parse(file: &Path, bytes: &[u8]) -> Parsed {
-    let mut parsed = Parsed::default();
-    let text = match text(bytes) {
-        Ok(text) => text,
-        Err((place, message)) => {
-            parsed.errors.push(diagnostic(file, Finding { place, field: String::new(), message, help: None }));
-            return parsed;
+    let mut documents = Vec::new();
+    let lossy = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_FILE_BYTES)]);
+    let mut findings = match text(bytes).and_then(|text| sections(text).map(|sections| (text, sections))) {
+        Err(finding) => vec![finding],
+        Ok((text, _)) if text.trim().is_empty() => {
+            let help = "to withdraw its policies, take the file away, or leave a comment in it";
+            vec![Finding::new(Place::default(), "", "the file is empty").help(help)]
+        }
+        Ok((_, sections)) => {
+            let each = sections.into_iter().map(|section| match section.tree {
+                Err(finding) => vec![finding],
+                Ok(tree) => document(file, tree, section.text, &mut documents),
+            });
+            each.flatten().collect()
         }
     };
-    for section in sections(text) {
-        let findings = match section.tree {
-            Err((place, message)) => vec![Finding { place, field: String::new(), message, help: None }],
-            Ok(tree) => document(file, &tree, section.text, &mut parsed.documents),
-        };
-        parsed.errors.extend(findings.into_iter().map(|f| diagnostic(file, f)));
+    findings.sort_by(|a, b| (a.place, &a.field).cmp(&(b.place, &b.field)));
+    if findings.len() > MAX_ERRORS {
+        let rest = format!("{} more errors are not shown", findings.len() - MAX_ERRORS);
+        findings.truncate(MAX_ERRORS);
+        findings.push(Finding::new(Place::default(), "", rest));
     }
-    parsed.errors.sort_by(|a, b| (a.line, a.column, &a.field).cmp(&(b.line, b.column, &b.field)));
-    parsed
+    let errors = findings.into_iter().map(|finding| finding.diagnostic(file, &lossy)).collect();
+    Parsed { documents, errors }
 }
 
-fn text(bytes: &[u8]) -> Result<&str, (Place, String)> {
-    let whole = |message: String| Err((Place::default(), message));
+fn text(bytes: &[u8]) -> Result<&str, Finding> {
+    let at = |before: &[u8], message: &str, help: &str| {
+        let mut lines = before.split(|b| *b == b'\n');
+        let line = lines.clone().count();
+        let column = lines.next_back().map_or(0, |last| String::from_utf8_lossy(last).chars().count()) + 1;
+        Err(Finding::new(Place { line, column }, "", message).help(help))
+    };
     if bytes.len() > MAX_FILE_BYTES {
-        return whole(format!("the file has {} bytes; a policy file has at most {MAX_FILE_BYTES}", bytes.len()));
+        let message = format!("the file has {} bytes; a policy file has at most {MAX_FILE_BYTES}", bytes.len());
+        return Err(Finding::new(Place::default(), "", message));
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        let line = bytes[..e.valid_up_to()].split(|b| *b == b'\n').count();
-        (Place { line, column: 1 }, "the file is not UTF-8 text".to_owned())
-    })?;
-    if let Some(line) = text.split('\n').position(|l| l.contains('\0')) {
-        return Err((Place { line: line + 1, column: 1 }, "the file holds a NUL byte: it is no text file".to_owned()));
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return at(&[], "the file is UTF-16 text", "save it as UTF-8");
+    }
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return at(&bytes[..error.valid_up_to()], "this is not UTF-8 text", "save the file as UTF-8"),
+    };
+    if let Some(i) = text.find('\0') {
+        return at(&bytes[..i], "a NUL byte: the file is no text file", "write it anew");
+    }
+    // YAML counts one as a line break; editors and the rest of this file do not.
+    if let Some((i, _)) = text.match_indices('\r').find(|(i, _)| bytes.get(i + 1) != Some(&b'\n')) {
+        return at(&bytes[..i], "a carriage return without a line feed", "end lines by a line feed");
     }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-fn document(file: &Path, tree: &Node, text: &str, documents: &mut Vec<Document>) -> Vec<Finding> {
-    let kind = match kind(tree) {
+fn document(file: &Path, mut tree: Node, text: &str, documents: &mut Vec<Document>) -> Vec<Finding> {
+    let kind = match kind(&tree) {
         Ok(kind) => kind,
         Err(finding) => return vec![finding],
     };
-    let (mut findings, clean) = check(schema_of(kind), tree);
-    match kind {
-        Kind::BackupPolicy => {
-            if let Some(raw) = decode::<raw::BackupPolicy>(clean) {
-                let (policy, found) = validate::policy(&raw, tree, file, text);
-                findings.extend(found);
-                documents.extend(policy.filter(|_| findings.is_empty()).map(Document::Policy));
-            }
-        }
-        Kind::Repository => {
-            if let Some(raw) = decode::<raw::RepositoryDocument>(clean) {
-                let (repository, found) = validate::repository(&raw, tree, file);
-                findings.extend(found);
-                let line = tree.place.line;
-                let whole = |repository| Document::Repository { repository, line, text: text.into() };
-                documents.extend(repository.filter(|_| findings.is_empty()).map(whole));
-            }
+    let (mut findings, clean) = structure::check(schema::of(kind), &mut tree);
+    let (document, found) = match kind {
+        Kind::BackupPolicy => decode::<raw::BackupPolicy>(clean).map_or_else(Default::default, |raw| {
+            let (policy, found) = validate::policy(&raw, &tree, file, text);
+            (policy.map(Document::Policy), found)
+        }),
+        Kind::Repository => decode::<raw::RepositoryDocument>(clean).map_or_else(Default::default, |raw| {
+            let (repository, found) = validate::repository(&raw, &tree, file);
+            let line = tree.place.line;
+            (repository.map(|repository| Document::Repository { repository, line, text: text.into() }), found)
+        }),
+    };
+    // What has a structural error was left out; that it is missing then is no second error.
+    for finding in found {
+        let told = |f: &Finding| f.field == finding.field || f.field.starts_with(&format!("{}.", finding.field));
+        if !findings.iter().any(told) {
+            findings.push(finding);
         }
     }
-    // The same place is told once: a field that is missing twice over is missing once.
-    findings.dedup_by(|a, b| a.field == b.field && a.message == b.message);
+    documents.extend(document.filter(|_| findings.is_empty()));
     findings
 }
 
@@ -154,129 +175,27 @@ fn decode<T: DeserializeOwned>(clean: Option<Json>) -> Option<T> {
 }
 
 fn kind(tree: &Node) -> Result<Kind, Finding> {
-    let find = |place: Place, field: &str, message: String, help: Option<String>| {
-        Err(Finding { place, field: field.to_owned(), message, help })
+    const KINDS: [Kind; 2] = [Kind::BackupPolicy, Kind::Repository];
+    let names = || KINDS.iter().map(|kind| kind.as_str());
+    let known = format!("the kinds are {}", list(names()));
+    let Value::Map(entries) = &tree.value else {
+        let help = "it begins with `apiVersion: seawall.dev/v1`";
+        return Err(Finding::new(tree.place, "", "the document is not a map of fields").help(help));
     };
-    let known = "BackupPolicy and Repository are the kinds there are";
-    if !matches!(tree.value, Value::Map(_)) {
-        let help = Some("it begins with `apiVersion: seawall.dev/v1`".to_owned());
-        return find(tree.place, "", "the document is not a map of fields".to_owned(), help);
-    }
-    match tree.get("kind").map(|node| (&node.value, node.place)) {
-        Some((Value::Text(kind), _)) if kind == "BackupPolicy" => Ok(Kind::BackupPolicy),
-        Some((Value::Text(kind), _)) if kind == "Repository" => Ok(Kind::Repository),
-        Some((Value::Text(kind), place)) => {
-            let near = nearest(kind, ["BackupPolicy", "Repository"].into_iter());
-            let help = near.map_or_else(|| known.to_owned(), |n| format!("did you mean `{n}`?"));
-            find(place, "kind", format!("`{}` is not a kind", short(kind)), Some(help))
-        }
-        Some((_, place)) => find(place, "kind", "expected text".to_owned(), Some(known.to_owned())),
-        None => find(tree.place, "kind", "the field is missing".to_owned(), Some(known.to_owned())),
-    }
-}
-
-fn diagnostic(file: &Path, finding: Finding) -> Diagnostic {
-    let Finding { place, field, message, help } = finding;
-    Diagnostic { file: file.to_owned(), line: place.line, column: place.column, field, message, help }
-}
-
-/// Puts the documents of all files together. What two files disagree about is an error of both; the first by file and
-/// line is then in the result.
-#[must_use]
-pub fn link(mut documents: Vec<(PathBuf, Document)>) -> (Desired, Vec<Diagnostic>) {
-    documents.sort_by(|(a, x), (b, y)| (a, x.line()).cmp(&(b, y.line())));
-    let mut desired = Desired::default();
-    let mut errors = Vec::new();
-    let mut seen: BTreeMap<(Kind, String), (PathBuf, usize)> = BTreeMap::new();
-    let mut policies = Vec::new();
-    for (file, document) in documents {
-        let key = (document.kind(), document.name().to_owned());
-        let line = document.line();
-        if let Some((first, first_line)) = seen.get(&key) {
-            let twice = |file: &Path, line, other: &Path, other_line| Diagnostic {
-                file: file.to_owned(),
-                line,
-                column: 1,
-                field: "metadata.name".to_owned(),
-                message: format!(
-                    "{} `{}` is defined twice, here and at {}:{other_line}",
-                    key.0.as_str(),
-                    key.1,
-                    other.display()
-                ),
-                help: Some("rename one, or take it out".to_owned()),
-            };
-            errors.push(twice(&file, line, first, *first_line));
-            errors.push(twice(first, *first_line, &file, line));
-            continue;
-        }
-        seen.insert(key, (file, line));
-        match document {
-            Document::Policy(policy) => policies.push(policy),
-            Document::Repository { repository, .. } => {
-                desired.repositories.insert(repository.name.clone(), Arc::new(repository));
-            }
-        }
-    }
-    desired.repositories.entry("default".to_owned()).or_insert_with(|| Arc::new(embedded()));
-    for policy in policies {
-        for name in policy.backup().into_iter().flat_map(|b| &b.repositories) {
-            if !desired.repositories.contains_key(name) {
-                let near = nearest(name, desired.repositories.keys().map(String::as_str));
-                errors.push(Diagnostic {
-                    file: policy.file.clone(),
-                    line: policy.line,
-                    column: 1,
-                    field: "spec.repositories".to_owned(),
-                    message: format!("no Repository document defines `{}`", short(name)),
-                    help: near.map(|n| format!("did you mean `{n}`?")),
-                });
-            }
-        }
-        desired.policies.insert(policy.name.clone(), Arc::new(policy));
-    }
-    errors.sort();
-    errors.dedup();
-    (desired, errors)
-}
-
-/// The repository that is there when no document defines `default`.
-fn embedded() -> Repository {
-    Repository {
-        name: "default".to_owned(),
-        location: RepositoryLocation::Local { path: None },
-        password_from: None,
-        file: PathBuf::new(),
-        digest: "embedded".to_owned(),
-    }
-}
-
-/// The JSON Schema (2020-12) of a kind of document.
-#[must_use]
-pub fn schema(kind: Kind) -> Json {
-    schema_of(kind).clone()
-}
-
-fn schema_of(kind: Kind) -> &'static Json {
-    static SCHEMAS: OnceLock<[Json; 2]> = OnceLock::new();
-    let [policy, repository] = SCHEMAS.get_or_init(|| {
-        let generate = || SchemaSettings::draft2020_12().into_generator();
-        [
-            finish(generate().into_root_schema_for::<raw::BackupPolicy>().to_value(), Kind::BackupPolicy),
-            finish(generate().into_root_schema_for::<raw::RepositoryDocument>().to_value(), Kind::Repository),
-        ]
-    });
-    match kind {
-        Kind::BackupPolicy => policy,
-        Kind::Repository => repository,
-    }
-}
-
-fn finish(mut schema: Json, kind: Kind) -> Json {
-    if let Some(map) = schema.as_object_mut() {
-        let id = format!("https://seawall.dev/schema/{}.v1.schema.json", kind.as_str().to_lowercase());
-        map.insert("$id".to_owned(), id.into());
-        map.insert("title".to_owned(), kind.as_str().into());
-    }
-    schema
+    let Some(node) = tree.get("kind") else {
+        let near = entries.iter().find(|(_, key, _)| nearest(key, ["kind"].into_iter()).is_some());
+        return Err(match near {
+            Some((place, key, _)) => Finding::new(*place, key, format!("there is no field `{}` here", short(key)))
+                .help("did you mean `kind`?"),
+            None => Finding::new(tree.place, "kind", "the field is missing").help(known),
+        });
+    };
+    let Value::Text(text) = &node.value else {
+        return Err(Finding::new(node.place, "kind", "expected the name of a kind").help(known));
+    };
+    KINDS.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+        let near = nearest(text, names());
+        Finding::new(node.place, "kind", format!("`{}` is not a kind", short(text)))
+            .help(near.map_or(known, |near| format!("did you mean `{near}`?")))
+    })
 }

@@ -12,7 +12,7 @@ const UNITS: [(&str, u64); 6] =
 /// A sentence that says what is wrong with the text.
 pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong =
-        || format!("`{}` is not a length of time such as 30s, 15m, 24h, 7d or 1h30m", super::structure::short(text));
+        || format!("`{}` is not a length of time such as 30s, 15m, 24h, 7d or 1h30m", super::finding::short(text));
     let mut rest = text;
     let mut total: u64 = 0;
     let mut last = usize::MAX;
@@ -23,19 +23,21 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let position = UNITS.iter().position(|(unit, _)| *unit == &rest[..letters]).ok_or_else(wrong)?;
         if last != usize::MAX && position <= last {
-            return Err(format!("`{}` does not go from larger units to smaller ones", super::structure::short(text)));
+            return Err(format!("`{}` does not go from larger units to smaller ones", super::finding::short(text)));
         }
         last = position;
         rest = &rest[letters..];
         let part = number.checked_mul(UNITS[position].1);
-        total = part.and_then(|p| total.checked_add(p)).ok_or_else(|| format!("`{text}` is too long a time"))?;
+        total = part
+            .and_then(|p| total.checked_add(p))
+            .ok_or_else(|| format!("`{}` is too long a time", super::finding::short(text)))?;
     }
     if last == usize::MAX {
         return Err(wrong());
     }
     // A century is longer than anything that is meant, and short enough to be added to any date.
     if total > 100 * 365 * UNITS[1].1 {
-        return Err(format!("`{text}` is longer than 100 years"));
+        return Err(format!("`{}` is longer than 100 years", super::finding::short(text)));
     }
     Ok(Duration::from_millis(total))
 }

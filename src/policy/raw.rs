@@ -23,6 +23,10 @@ pub struct BackupPolicy {
 /// A place where snapshots live.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "if" = {"properties": {"metadata": {"properties": {"name": {"const": "default"}}}}},
+    "else" = {"properties": {"spec": {"properties": {"local": {"required": ["path"]}}}}},
+))]
 pub struct RepositoryDocument {
     /// The version of this format.
     pub api_version: ApiVersion,
@@ -69,9 +73,13 @@ pub struct Metadata {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What a policy asks for.
+/// What a policy asks for: a `schedule`, or `exempt` in its place.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["schedule"], "properties": {"exempt": false}},
+    {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false}},
+]))]
 pub struct BackupPolicySpec {
     /// What the source holds, for people.
     #[serde(default)]
@@ -89,6 +97,7 @@ pub struct BackupPolicySpec {
     #[serde(default)]
     pub objectives: Objectives,
     /// Names of the repositories that every backup goes to. Default: `[default]`, a repository on this host's disk.
+    #[schemars(extend("minItems" = 1, "uniqueItems" = true))]
     pub repositories: Option<Vec<String>>,
     /// What is kept. Without it, everything is.
     pub retention: Option<Retention>,
@@ -121,8 +130,10 @@ pub enum Source {
 /// Docker volumes: one by `name`, or all that a `selector` matches. Exactly one of the two.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["name"]}, {"required": ["selector"]}]))]
 pub struct VolumeSource {
     /// The name of one volume.
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$"))]
     pub name: Option<String>,
     /// Which volumes. Each has its own snapshots, status and series.
     pub selector: Option<Selector>,
@@ -134,12 +145,15 @@ pub struct VolumeSource {
 /// Which volumes: those that meet every criterion given. At least one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Selector {
     /// Globs over the volume's name, any of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("minItems" = 1))]
     pub names: Vec<String>,
     /// Labels that the volume carries, all of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("minProperties" = 1))]
     pub labels: BTreeMap<String, String>,
     /// The Compose project that the volume belongs to.
     pub compose_project: Option<String>,
@@ -150,12 +164,14 @@ pub struct Selector {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Exempt {
     /// The reason, for whoever asks in a year.
+    #[schemars(regex(pattern = r"\S"))]
     pub reason: String,
 }
 
 /// When a backup is due: `cron` or `every`, exactly one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["cron"]}, {"required": ["every"]}]))]
 pub struct Schedule {
     /// Five fields (minute, hour, day of month, month, day of week), names allowed, or `@hourly`, `@daily`, `@weekly`,
     /// `@monthly`, `@yearly`.
@@ -181,8 +197,13 @@ pub struct Objectives {
 }
 
 /// What is kept: whatever at least one rule keeps. The newest complete snapshot always is.
+/// At least one rule is given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [
+    {"required": ["keepWithin"]}, {"required": ["keepLast"]}, {"required": ["keepHourly"]}, {"required": ["keepDaily"]},
+    {"required": ["keepWeekly"]}, {"required": ["keepMonthly"]}, {"required": ["keepYearly"]},
+]))]
 pub struct Retention {
     /// Everything younger than this.
     pub keep_within: Option<Duration>,
@@ -230,6 +251,7 @@ pub struct RepositorySpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Local {
     /// Absolute path. May be left out for the repository named `default`: then `repository` in the state directory.
+    #[schemars(extend("pattern" = "^/"))]
     pub path: Option<PathBuf>,
 }
 
@@ -237,4 +259,7 @@ pub struct Local {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct Duration(#[schemars(regex(pattern = r"^([0-9]+(ms|s|m|h|d|w))+$"))] pub String);
+pub struct Duration(#[schemars(regex(pattern = DURATION))] pub String);
+
+/// How a length of time is written.
+pub const DURATION: &str = "^([0-9]+(ms|s|m|h|d|w))+$";

@@ -1,26 +1,55 @@
 //! Every structural error of a document at once: the tree against the JSON Schema of [`super::raw`].
 //!
-//! The schema is the single source of what fields there are; this walks the part of JSON Schema that schemars writes
-//! for those types. What has an error is left out of the cleaned value, so that the rest can still be checked for sense.
+//! The schema is the single source of what fields there are; this walks the part of JSON Schema that `schema.rs` writes
+//! (a test there holds it to [`KEYWORDS`]). What has an error is left out of the cleaned value, and a field whose name
+//! is nearly right is taken for the one that was meant, so that the rest can still be checked for sense.
 
-use super::document::{Node, Place, Value};
+use super::document::{Node, Value};
+use super::finding::{Finding, Place, is_secret, list, nearest, short};
+use super::raw;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
-/// A finding about a place in a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub place: Place,
-    pub field: String,
-    pub message: String,
-    pub help: Option<String>,
-}
+/// What this walk understands, and what it may pass over: either only describes, or `validate.rs` looks closer.
+#[cfg(test)]
+pub(super) const KEYWORDS: [&[&str]; 2] = [
+    &[
+        "$ref",
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "const",
+        "minimum",
+        "maximum",
+        "minItems",
+        "minProperties",
+    ],
+    &[
+        "$schema",
+        "$id",
+        "$defs",
+        "title",
+        "description",
+        "default",
+        "format",
+        "pattern",
+        "uniqueItems",
+        "anyOf",
+        "if",
+        "else",
+    ],
+];
 
 /// Findings, and the value without what they are about; `None` when nothing of it is usable.
-pub(super) fn check(schema: &Json, node: &Node) -> (Vec<Finding>, Option<Json>) {
+pub(super) fn check(schema: &Json, node: &mut Node) -> (Vec<Finding>, Option<Json>) {
     let mut walk = Walk { root: schema, findings: Vec::new() };
     let clean = walk.value(schema, node, "");
     (walk.findings, clean)
 }
+
+type Entries = Vec<(Place, String, Node)>;
 
 struct Walk<'a> {
     root: &'a Json,
@@ -38,94 +67,95 @@ impl<'a> Walk<'a> {
         target.map_or(schema, |s| self.resolve(s))
     }
 
-    fn value(&mut self, schema: &'a Json, node: &Node, field: &str) -> Option<Json> {
+    fn value(&mut self, schema: &'a Json, node: &mut Node, field: &str) -> Option<Json> {
         let schema = self.resolve(schema);
-        if let Some(options) = schema.get("anyOf").and_then(Json::as_array) {
-            let nullable = options.iter().any(|o| o.get("type").and_then(Json::as_str) == Some("null"));
-            if nullable && node.value == Value::Null {
-                return None;
-            }
-            let real = options.iter().find(|o| o.get("type").and_then(Json::as_str) != Some("null"))?;
-            return self.value(real, node, field);
-        }
-        if let Some(variants) = schema.get("oneOf").and_then(Json::as_array) {
-            return if variants.iter().all(|v| v.get("const").is_some()) {
-                let words: Vec<&str> = variants.iter().filter_map(|v| v.get("const")?.as_str()).collect();
+        let place = node.place;
+        if schema.get("properties").is_none()
+            && let Some(variants) = schema.get("oneOf").and_then(Json::as_array)
+        {
+            let words: Vec<&str> = variants.iter().filter_map(|v| v.get("const")?.as_str()).collect();
+            return if words.len() == variants.len() {
                 self.word(&words, node, field)
             } else {
                 self.tagged(variants, node, field)
             };
         }
-        if let Some(words) = schema.get("enum").and_then(Json::as_array) {
-            let words: Vec<&str> = words.iter().filter_map(Json::as_str).collect();
-            return self.word(&words, node, field);
-        }
-        if let Some(word) = schema.get("const").and_then(Json::as_str) {
-            return self.word(&[word], node, field);
-        }
-        let (kind, nullable) = match schema.get("type") {
-            Some(Json::Array(kinds)) => {
-                let names: Vec<&str> = kinds.iter().filter_map(Json::as_str).collect();
-                (names.iter().find(|k| **k != "null").copied(), names.contains(&"null"))
-            }
-            Some(Json::String(kind)) => (Some(kind.as_str()), false),
-            _ => (None, false),
-        };
-        if nullable && node.value == Value::Null {
-            return None;
-        }
-        match (kind, &node.value) {
-            (Some("object"), Value::Map(entries)) => Some(self.object(schema, node, entries, field)),
-            (Some("array"), Value::List(items)) => {
+        match (schema.get("type").and_then(Json::as_str)?, &mut node.value) {
+            ("object", Value::Map(entries)) => Some(self.object(schema, place, entries, field)),
+            ("array", Value::List(items)) => {
+                self.at_least(schema.get("minItems"), items.len(), &[], place, field);
                 let schema = schema.get("items")?;
-                let each = |(i, item): (usize, &Node)| self.value(schema, item, &format!("{field}[{i}]"));
-                Some(items.iter().enumerate().filter_map(each).collect())
+                let each = |(i, item): (usize, &mut Node)| self.value(schema, item, &format!("{field}[{i}]"));
+                Some(items.iter_mut().enumerate().filter_map(each).collect())
             }
-            (Some("string"), Value::Text(text)) => Some(text.as_str().into()),
-            (Some("boolean"), Value::Bool(b)) => Some((*b).into()),
-            (Some("integer"), Value::Integer(i)) => self.integer(schema, *i, node.place, field),
-            (Some(kind), _) => {
-                self.wrong_type(kind, node, field);
+            ("string", Value::Text(text)) => Some(text.as_str().into()),
+            ("boolean", Value::Bool(b)) => Some((*b).into()),
+            ("integer", Value::Integer(i)) => self.integer(schema, *i, place, field),
+            (_, _) => {
+                self.wrong_type(schema, node, field);
                 None
             }
-            (None, _) => Some(node.to_json()),
         }
     }
 
-    fn integer(&mut self, schema: &Json, value: i64, place: Place, field: &str) -> Option<Json> {
+    fn integer(&mut self, schema: &Json, value: i128, place: Place, field: &str) -> Option<Json> {
         let least = schema.get("minimum").and_then(Json::as_i64).unwrap_or(0);
         let most = schema.get("maximum").and_then(Json::as_i64).unwrap_or(i64::from(u32::MAX));
-        if (least..=most).contains(&value) {
-            return Some(value.into());
+        if let Some(right) = i64::try_from(value).ok().filter(|v| (least..=most).contains(v)) {
+            return Some(right.into());
         }
         self.find(place, field, format!("{value} is not a number from {least} to {most}"), None);
         None
     }
 
-    fn wrong_type(&mut self, kind: &str, node: &Node, field: &str) {
-        if is_secret(field) {
-            return self.inline_secret(node.place, field);
+    fn at_least(&mut self, least: Option<&Json>, found: usize, names: &[&str], place: Place, field: &str) {
+        if least.and_then(Json::as_u64).is_some_and(|least| (found as u64) < least) {
+            let of = if names.is_empty() { String::new() } else { format!(" of {}", list(names.iter().copied())) };
+            self.find(place, field, format!("at least one{of} is needed"), None);
         }
+    }
+
+    fn wrong_type(&mut self, schema: &Json, node: &Node, field: &str) {
+        let kind = schema.get("type").and_then(Json::as_str).unwrap_or("string");
+        let duration = schema.get("pattern").and_then(Json::as_str) == Some(raw::DURATION);
         let wanted = match kind {
             "object" => "a map of fields",
             "array" => "a list",
             "boolean" => "true or false",
             "integer" => "a whole number",
+            _ if duration => "a length of time such as `30s`, `15m`, `24h` or `7d`",
             _ => "text",
         };
+        if let Some(secret) = secret_in(field) {
+            // Its value is not repeated.
+            return if secret {
+                self.inline_secret(node.place, field);
+            } else {
+                self.find(node.place, field, format!("expected {wanted}"), None);
+            };
+        }
         let found = match &node.value {
             Value::Null => "nothing".to_owned(),
             Value::Bool(b) => format!("`{b}`"),
             Value::Integer(i) => format!("the number {i}"),
-            Value::Float(f) => format!("the number {f}"),
+            Value::Float(f) => format!("the number {f:?}"),
+            // What is written `name:value` may be a secret under a name that is not known.
+            Value::Text(t) if kind == "object" && t.contains(':') => "text".to_owned(),
             Value::Text(t) => format!("the text `{}`", short(t)),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a map".to_owned(),
         };
         let help = match (kind, &node.value) {
-            ("string", Value::Bool(_) | Value::Integer(_) | Value::Float(_)) => Some("put it in quotes".to_owned()),
+            (_, Value::Null) => Some("give it a value, or take the field out".to_owned()),
+            ("string", Value::Integer(i)) if duration => Some(format!("with its unit: `{i}s`, `{i}m`, `{i}h`, `{i}d`")),
+            ("string", Value::Bool(_) | Value::Integer(_) | Value::Float(_)) if !duration => {
+                Some("put it in quotes".to_owned())
+            }
             ("array", Value::Text(t)) => Some(format!("write it as a list: [{}]", short(t))),
             ("boolean", Value::Text(_)) => Some("only the words true and false are booleans".to_owned()),
+            ("object", Value::Text(t)) if t.contains(':') => Some("a space goes after the `:`".to_owned()),
+            ("object", Value::Text(_)) => Some("a field is written `name: value`".to_owned()),
+            ("object", Value::List(_)) => Some("fields are written without `-`".to_owned()),
             _ => None,
         };
         self.find(node.place, field, format!("expected {wanted}, found {found}"), help);
@@ -133,130 +163,143 @@ impl<'a> Walk<'a> {
 
     fn word(&mut self, words: &[&str], node: &Node, field: &str) -> Option<Json> {
         let Value::Text(text) = &node.value else {
-            self.wrong_type("string", node, field);
+            self.find(node.place, field, format!("expected one of {}", list(words.iter().copied())), None);
             return None;
         };
         if words.contains(&text.as_str()) {
             return Some(text.as_str().into());
         }
-        let help = nearest(text, words.iter().copied()).map(|w| format!("did you mean `{w}`?"));
-        self.find(node.place, field, format!("`{}` is not one of {}", short(text), list(words.iter().copied())), help);
+        let (message, help) = if let [only] = words {
+            (format!("`{}` is not `{only}`", short(text)), None)
+        } else {
+            let near = nearest(text, words.iter().copied());
+            let message = format!("`{}` is not one of {}", short(text), list(words.iter().copied()));
+            (message, near.map(|near| format!("did you mean `{near}`?")))
+        };
+        self.find(node.place, field, message, help);
         None
     }
 
     /// A map with exactly one of several keys.
-    fn tagged(&mut self, variants: &'a [Json], node: &Node, field: &str) -> Option<Json> {
+    fn tagged(&mut self, variants: &'a [Json], node: &mut Node, field: &str) -> Option<Json> {
         let property = |v: &'a Json| v.get("properties")?.as_object()?.iter().next();
-        let known: Vec<(&'a String, &'a Json)> = variants.iter().filter_map(property).collect();
-        let names = || known.iter().map(|(name, _)| name.as_str());
-        let Value::Map(entries) = &node.value else {
-            if is_secret(field) {
-                self.inline_secret(node.place, field);
+        let known: Vec<(&'a str, &'a Json)> =
+            variants.iter().filter_map(property).map(|(name, schema)| (name.as_str(), schema)).collect();
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let place = node.place;
+        let Value::Map(entries) = &mut node.value else {
+            if secret_in(field) == Some(true) {
+                self.inline_secret(place, field);
             } else {
-                self.find(node.place, field, format!("expected a map with one of {}", list(names())), None);
+                self.find(place, field, format!("expected a map with {}", one_of(&names)), None);
             }
             return None;
         };
+        self.respell(entries, &names, field);
         let mut clean = serde_json::Map::new();
         let mut right = 0;
-        for (place, key, value) in entries {
-            let path = join(field, key);
-            match known.iter().find(|(name, _)| *name == key) {
-                Some((name, schema)) => {
-                    right += 1;
-                    if let Some(value) = self.value(schema, value, &path) {
-                        clean.insert((*name).clone(), value);
-                    }
+        for (_, key, value) in entries.iter_mut() {
+            if let Some((_, schema)) = known.iter().find(|(name, _)| name == key) {
+                right += 1;
+                if let Some(value) = self.value(schema, value, &join(field, key)) {
+                    clean.insert(key.clone(), value);
                 }
-                None => self.unknown(*place, &path, key, names()),
             }
         }
-        if right != 1 {
-            let found = if right == 0 { "none" } else { "several" };
-            self.find(node.place, field, format!("exactly one of {} is needed, found {found}", list(names())), None);
-            return None;
+        if right == 1 {
+            return Some(Json::Object(clean));
         }
-        Some(Json::Object(clean))
+        // An unknown field in place of the known one has been told.
+        if right > 1 || entries.is_empty() {
+            self.find(place, field, format!("{} is needed", one_of(&names)), None);
+        }
+        None
     }
 
-    fn object(&mut self, schema: &'a Json, node: &Node, entries: &[(Place, String, Node)], field: &str) -> Json {
-        let empty = serde_json::Map::new();
+    fn object(&mut self, schema: &'a Json, place: Place, entries: &mut Entries, field: &str) -> Json {
         let properties = schema.get("properties").and_then(Json::as_object);
-        let names = || properties.into_iter().flat_map(|p| p.keys().map(String::as_str));
-        let rest = schema.get("additionalProperties").filter(|a| a.is_object());
-        let mut clean = empty;
-        let mut seen: Vec<&str> = Vec::new();
-        for (place, key, value) in entries {
+        let names: Vec<&str> = properties.into_iter().flat_map(|p| p.keys().map(String::as_str)).collect();
+        let free = schema.get("additionalProperties").filter(|a| a.is_object());
+        self.at_least(schema.get("minProperties"), entries.len(), &names, place, field);
+        if free.is_none() {
+            self.respell(entries, &names, field);
+        }
+        let mut clean = serde_json::Map::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for (place, key, value) in entries.iter_mut() {
+            let Some(inner) = properties.and_then(|p| p.get(key)).or(free) else { continue };
             let path = join(field, key);
-            if seen.contains(&key.as_str()) {
-                self.find(*place, &path, "the field is given twice".to_owned(), Some("keep one of them".to_owned()));
-                continue;
-            }
-            seen.push(key);
-            let Some(inner) = properties.and_then(|p| p.get(key)).or(rest) else {
-                self.unknown(*place, &path, key, names());
-                continue;
-            };
-            if let Some(value) = self.value(inner, value, &path) {
+            if !seen.insert(key) {
+                let help = if field.is_empty() { "a second document begins with `---`" } else { "keep one of them" };
+                self.find(*place, &path, "the field is given twice".to_owned(), Some(help.to_owned()));
+            } else if let Some(value) = self.value(inner, value, &path) {
                 clean.insert(key.clone(), value);
             }
         }
         for name in schema.get("required").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
-            if !seen.contains(&name) {
-                self.find(node.place, &join(field, name), "the field is missing".to_owned(), None);
+            if !seen.contains(name) {
+                self.find(place, &join(field, name), "the field is missing".to_owned(), None);
             }
         }
         Json::Object(clean)
     }
 
-    fn unknown<'n>(&mut self, place: Place, path: &str, key: &str, names: impl Iterator<Item = &'n str> + Clone) {
-        if is_secret(key) && !names.clone().any(|n| nearest(key, [n].into_iter()).is_some() && !is_secret(n)) {
+    /// Tells of every unknown field, and gives it the name that was meant where that is clear and not given otherwise.
+    fn respell(&mut self, entries: &mut Entries, names: &[&str], field: &str) {
+        let mut free: Vec<&str> =
+            names.iter().copied().filter(|n| entries.iter().all(|(_, key, _)| key != n)).collect();
+        for (place, key, _) in entries.iter_mut().filter(|(_, key, _)| !names.contains(&key.as_str())) {
+            let near = nearest(key, free.iter().copied());
+            self.unknown(*place, &join(field, key), key, near.or_else(|| nearest(key, names.iter().copied())), names);
+            if let Some(near) = near.filter(|_| !is_secret(key)) {
+                near.clone_into(key);
+                free.retain(|name| *name != near);
+            }
+        }
+    }
+
+    fn unknown(&mut self, place: Place, path: &str, key: &str, near: Option<&str>, names: &[&str]) {
+        if is_secret(key) && near.is_none_or(is_secret) {
             return self.inline_secret(place, path);
         }
-        let help = nearest(key, names.clone())
-            .map(|n| format!("did you mean `{n}`?"))
-            .or_else(|| Some(format!("known here: {}", list(names))));
-        self.find(place, path, format!("there is no field `{}` here", short(key)), help);
+        if key.contains(':') {
+            let message = format!("a space is missing after `{}:`", short(name(key)));
+            return self.find(place, path, message, None);
+        }
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", list(names.iter().copied())),
+        };
+        self.find(place, path, format!("there is no field `{}` here", short(key)), Some(help));
     }
 
     fn inline_secret(&mut self, place: Place, path: &str) {
         let message = "a secret is never written into a policy file".to_owned();
-        let help = "write `passwordFrom: {env: NAME}` or `passwordFrom: {file: /absolute/path}`".to_owned();
+        let help = "a Repository has `passwordFrom: {env: NAME}` or `passwordFrom: {file: /absolute/path}`".to_owned();
         self.find(place, path, message, Some(help));
     }
 }
 
-/// Whether a field's name says that its value is a secret, which then must not be repeated.
-#[must_use]
-pub fn is_secret(field: &str) -> bool {
-    let name = field.rsplit('.').next().unwrap_or(field).to_ascii_lowercase();
-    ["password", "passphrase", "secret", "token", "accesskey", "apikey", "credential"].iter().any(|w| name.contains(w))
-}
-
-/// The name that a person probably meant.
-#[must_use]
-pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let lower = word.to_lowercase();
-    names
-        .map(|n| (strsim::damerau_levenshtein(&lower, &n.to_lowercase()), n))
-        .min()
-        .filter(|(distance, n)| *distance <= (n.len().max(3) / 3).max(1))
-        .map(|(_, n)| n)
-}
-
-fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn join(field: &str, key: &str) -> String {
-    if field.is_empty() { short(key) } else { format!("{field}.{}", short(key)) }
-}
-
-/// What a person wrote, in a length that fits a message, and without what would confuse a terminal.
-pub(super) fn short(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(60).is_some() {
-        shown.push('…');
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [only] => format!("`{only}`"),
+        _ => format!("exactly one of {}", list(names.iter().copied())),
     }
-    shown
+}
+
+/// Whether the value at a path is a secret (`true`), or says where one is (`false`).
+fn secret_in(field: &str) -> Option<bool> {
+    let name = field.rsplit('.').next().unwrap_or(field);
+    if is_secret(name) { Some(true) } else { is_secret(field).then_some(false) }
+}
+
+/// A field's path.
+fn join(field: &str, key: &str) -> String {
+    let key = short(name(key));
+    if field.is_empty() { key } else { format!("{field}.{key}") }
+}
+
+/// The name in a key. A key holds a value, too, where the space after its `:` was forgotten; that may be a secret.
+fn name(key: &str) -> &str {
+    if is_secret(key) { key.split([':', '=', ' ']).next() } else { key.split(':').next() }.unwrap_or(key)
 }

@@ -1,20 +1,25 @@
 //! From a document that has the right shape to a value that makes sense, or everything that is wrong with it.
 
 use super::document::Node;
-use super::structure::{Finding, short};
+use super::finding::{Finding, short};
 use super::{
     BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
     Treatment, VolumeSelect, VolumeSource,
 };
-use super::{quantity, raw};
-use crate::policy::schedule::{Rule, ScheduleError};
+use super::{Rule, ScheduleError, digest, quantity, raw};
 use globset::GlobBuilder;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::Duration;
 
 /// How long a run may take when the policy does not say.
 const TIMEOUT: Duration = Duration::from_hours(6);
+
+/// More globs than this, or longer words of a schedule or glob, are no person's, and cost time to compile and compare.
+const MAX_GLOBS: usize = 100;
+const MAX_WORD: usize = 256;
+const MAX_ZONE: usize = 64;
+/// Docker makes a directory with the volume's name; a file system allows no longer one.
+const MAX_VOLUME_NAME: usize = 255;
 
 struct Check<'a> {
     tree: &'a Node,
@@ -67,9 +72,20 @@ impl Check<'_> {
         }
     }
 
+    fn globs(&mut self, path: &str, patterns: &[String]) {
+        if patterns.len() > MAX_GLOBS {
+            self.find(path, format!("more than {MAX_GLOBS} patterns"));
+        }
+        for (i, pattern) in patterns.iter().enumerate().take(MAX_GLOBS) {
+            self.glob(&format!("{path}[{i}]"), pattern);
+        }
+    }
+
     fn glob(&mut self, path: &str, pattern: &str) {
         if pattern.is_empty() {
             self.find(path, "an empty pattern matches nothing");
+        } else if pattern.len() > MAX_WORD {
+            self.find(path, format!("a pattern has at most {MAX_WORD} bytes"));
         } else if let Err(error) = GlobBuilder::new(pattern).literal_separator(true).build() {
             self.find(path, format!("`{}` is not a glob: {}", short(pattern), error.kind()));
         }
@@ -102,19 +118,19 @@ pub(super) fn policy(raw: &raw::BackupPolicy, tree: &Node, file: &Path, text: &s
         digest: String::new(),
         generation: 0,
     };
-    policy.digest = digest(&policy);
+    policy.digest = digest::policy(&policy);
     (Some(policy), Vec::new())
 }
 
 fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
     let raw::Source::Volume(volume) = raw;
-    for (i, pattern) in volume.exclude.iter().enumerate() {
-        check.glob(&format!("spec.source.volume.exclude[{i}]"), pattern);
-    }
+    check.globs("spec.source.volume.exclude", &volume.exclude);
     let select = match (&volume.name, &volume.selector) {
         (Some(name), None) => {
             let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-            let right = name.chars().all(inner) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+            let right = name.len() <= MAX_VOLUME_NAME
+                && name.chars().all(inner)
+                && name.starts_with(|c: char| c.is_ascii_alphanumeric());
             if !right {
                 let message = format!("`{}` is not a volume's name", short(name));
                 let help = "a glob goes into `selector: {names: [...]}`, a directory of the host is no volume";
@@ -124,21 +140,19 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
             VolumeSelect::Name(name.clone())
         }
         (None, Some(selector)) => {
-            for (i, pattern) in selector.names.iter().enumerate() {
-                check.glob(&format!("spec.source.volume.selector.names[{i}]"), pattern);
-            }
-            if selector.names.is_empty() && selector.labels.is_empty() && selector.compose_project.is_none() {
-                let message = "at least one of `names`, `labels`, `composeProject` is needed";
-                check.advise("spec.source.volume.selector", message, Some("`names: [\"*\"]` is every volume"));
-            }
+            check.globs("spec.source.volume.selector.names", &selector.names);
             VolumeSelect::Selector {
                 names: selector.names.clone(),
                 labels: selector.labels.clone(),
                 compose_project: selector.compose_project.clone(),
             }
         }
-        (None, None) | (Some(_), Some(_)) => {
-            check.find("spec.source.volume", "exactly one of `name` and `selector` is needed");
+        (Some(_), Some(_)) => {
+            check.find("spec.source.volume.selector", "`name` and `selector` exclude each other: take one out");
+            return None;
+        }
+        (None, None) => {
+            check.find("spec.source.volume", "`name` or `selector` is needed");
             return None;
         }
     };
@@ -161,7 +175,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
         }
         return Some(Treatment::Exempt { reason: exempt.reason.trim().to_owned() });
     }
-    if spec.schedule.is_none() {
+    if spec.schedule.is_none() && check.tree.get("spec").is_none_or(|spec| spec.get("exempt").is_none()) {
         let help = "add `schedule: {cron: \"0 2 * * *\"}`, or `exempt: {reason: ...}` if no backup is needed";
         check.advise("spec.schedule", "the field is missing", Some(help));
     }
@@ -174,9 +188,6 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
 
 fn repositories(check: &mut Check<'_>, names: Option<&[String]>) -> Vec<String> {
     let Some(names) = names else { return vec!["default".to_owned()] };
-    if names.is_empty() {
-        check.advise("spec.repositories", "at least one is needed", Some("leave the field out for `[default]`"));
-    }
     for (i, name) in names.iter().enumerate().filter(|(i, name)| names[..*i].contains(name)) {
         check.find(&format!("spec.repositories[{i}]"), format!("`{}` is named twice", short(name)));
     }
@@ -190,11 +201,21 @@ fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Schedule> {
     let rule = match (&raw.cron, &raw.every) {
         (Some(cron), None) => Rule::Cron(cron.clone()),
         (None, Some(_)) => Rule::Every(every?),
-        (None, None) | (Some(_), Some(_)) => {
-            check.find("spec.schedule", "exactly one of `cron` and `every` is needed");
+        (Some(_), Some(_)) => {
+            check.find("spec.schedule.every", "`cron` and `every` exclude each other: take one out");
+            return None;
+        }
+        (None, None) => {
+            check.find("spec.schedule", "`cron` or `every` is needed");
             return None;
         }
     };
+    for (field, text, most) in [("cron", &raw.cron, MAX_WORD), ("timeZone", &raw.time_zone, MAX_ZONE)] {
+        if text.as_ref().is_some_and(|text| text.len() > most) {
+            check.find(&format!("spec.schedule.{field}"), format!("has at most {most} bytes"));
+            return None;
+        }
+    }
     match Schedule::new(rule, raw.time_zone.as_deref().unwrap_or("UTC"), jitter, starting_deadline) {
         Ok(schedule) => Some(schedule),
         Err(errors) => {
@@ -214,6 +235,12 @@ fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Schedule> {
 }
 
 fn retention(check: &mut Check<'_>, raw: &raw::Retention) -> Retention {
+    let numbers = [raw.keep_last, raw.keep_hourly, raw.keep_daily, raw.keep_weekly, raw.keep_monthly, raw.keep_yearly];
+    if raw.keep_within.is_none() && numbers.iter().all(|n| n.unwrap_or(0) == 0) {
+        // It would remove all but the newest, which nobody asked for in words.
+        let help = "say what is kept, such as `keepWithin: 30d`; without `retention` everything is";
+        check.advise("spec.retention", "no rule keeps anything", Some(help));
+    }
     Retention {
         within: check.positive("spec.retention.keepWithin", raw.keep_within.as_ref()),
         last: raw.keep_last.unwrap_or(1).max(1),
@@ -261,29 +288,8 @@ pub(super) fn repository(
     }
     let location = RepositoryLocation::Local { path: raw.spec.local.path.clone() };
     let password_from = raw.spec.password_from.clone();
-    let digest = hash(&format!("{:?}", (&raw.metadata.name, &location, &password_from)));
     let name = raw.metadata.name.clone();
-    (Some(Repository { name, location, password_from, file: file.to_owned(), digest }), Vec::new())
-}
-
-/// The meaning of a policy: everything but where and how it was written.
-fn digest(policy: &Policy) -> String {
-    let Policy { name, labels, description, criticality, source, treatment, objectives, suspend, .. } = policy;
-    hash(&format!("{:?}", (name, labels, description, criticality, source, meaning(treatment), objectives, suspend)))
-}
-
-/// A treatment by what was asked for, without what a schedule keeps in parsed form.
-fn meaning(treatment: &Treatment) -> String {
-    match treatment {
-        Treatment::Exempt { reason } => format!("exempt {reason:?}"),
-        Treatment::Backup(spec) => {
-            let BackupSpec { schedule: s, repositories, retention, timeout } = &**spec;
-            let schedule = (&s.rule, &s.time_zone, s.jitter, s.starting_deadline);
-            format!("{schedule:?} {repositories:?} {retention:?} {timeout:?}")
-        }
-    }
-}
-
-fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
+    let mut repository = Repository { name, location, password_from, file: file.to_owned(), digest: String::new() };
+    repository.digest = digest::repository(&repository);
+    (Some(repository), Vec::new())
 }

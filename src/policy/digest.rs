@@ -1,0 +1,113 @@
+//! What a document means, apart from how it is written: the hash that tells a changed policy from an edited file.
+//!
+//! The hash is that of JSON with sorted keys, defaults filled in and lengths of time in milliseconds. It is stored, so its
+//! form is a promise: a new field appears in it only where its value is not the default, or every policy would seem changed
+//! after an upgrade. A test holds the hash of a known policy.
+
+use super::{
+    BackupSpec, Policy, Repository, RepositoryLocation, Retention, Rule, Schedule, SecretRef, Source, Treatment,
+    VolumeSelect, VolumeSource,
+};
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// The digest of a policy: everything but where and how it was written.
+pub(super) fn policy(policy: &Policy) -> String {
+    let Source::Volume(volume) = &policy.source;
+    hash(json!({
+        "kind": "BackupPolicy",
+        "name": policy.name,
+        "labels": policy.labels,
+        "description": policy.description,
+        "criticality": policy.criticality.as_str(),
+        "volume": self::volume(volume),
+        "treatment": treatment(&policy.treatment),
+        "rpo": policy.objectives.rpo.map(ms),
+        "rto": policy.objectives.rto.map(ms),
+        "suspend": policy.suspend,
+    }))
+}
+
+/// The digest of a repository.
+pub(super) fn repository(repository: &Repository) -> String {
+    let RepositoryLocation::Local { path } = &repository.location;
+    let password = match &repository.password_from {
+        None => Json::Null,
+        Some(SecretRef::Env(name)) => json!({ "env": name }),
+        Some(SecretRef::File(path)) => json!({ "file": path }),
+    };
+    hash(json!({ "kind": "Repository", "name": repository.name, "path": path, "password": password }))
+}
+
+fn volume(volume: &VolumeSource) -> Json {
+    let select = match &volume.select {
+        VolumeSelect::Name(name) => json!({ "name": name }),
+        VolumeSelect::Selector { names, labels, compose_project } => {
+            json!({ "names": set(names), "labels": labels, "composeProject": compose_project })
+        }
+    };
+    json!({ "select": select, "exclude": set(&volume.exclude) })
+}
+
+fn treatment(treatment: &Treatment) -> Json {
+    match treatment {
+        Treatment::Exempt { reason } => json!({ "exempt": reason }),
+        Treatment::Backup(spec) => {
+            let BackupSpec { schedule, repositories, retention, timeout } = &**spec;
+            json!({
+                "schedule": self::schedule(schedule),
+                "repositories": repositories,
+                "retention": retention.as_ref().map(self::retention),
+                "timeout": ms(*timeout),
+            })
+        }
+    }
+}
+
+fn schedule(schedule: &Schedule) -> Json {
+    let rule = match &schedule.rule {
+        Rule::Cron(text) => {
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_uppercase();
+            json!({ "cron": words })
+        }
+        Rule::Every(every) => json!({ "every": ms(*every) }),
+    };
+    json!({
+        "rule": rule,
+        "timeZone": schedule.time_zone,
+        "jitter": ms(schedule.jitter),
+        "startingDeadline": schedule.starting_deadline.map(ms),
+    })
+}
+
+fn retention(rule: &Retention) -> Json {
+    json!({
+        "within": rule.within.map(ms),
+        "last": rule.last,
+        "hourly": rule.hourly,
+        "daily": rule.daily,
+        "weekly": rule.weekly,
+        "monthly": rule.monthly,
+        "yearly": rule.yearly,
+        "maxDeletePercent": rule.guard.max_delete_percent,
+        "acknowledge": rule.guard.acknowledge,
+    })
+}
+
+/// Globs of which any may match: their order means nothing.
+fn set(globs: &[String]) -> Vec<&String> {
+    let mut globs: Vec<&String> = globs.iter().collect();
+    globs.sort();
+    globs.dedup();
+    globs
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn hash(mut meaning: Json) -> String {
+    meaning.sort_all_objects();
+    hex::encode(Sha256::digest(meaning.to_string()))
+}
