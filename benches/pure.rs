@@ -4,9 +4,11 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
+use seawall::policy::parse;
 use seawall::policy::retention::{Candidate, Guard, Retention, evaluate};
 use seawall::policy::schedule::{Rule, Schedule};
 use std::hint::black_box;
+use std::path::Path;
 use std::time::Duration;
 
 fn at(text: &str) -> Timestamp {
@@ -63,5 +65,10 @@ fn retention(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, due, retention);
+fn read(c: &mut Criterion) {
+    let text = include_bytes!("../policies/n8n-data.yaml");
+    c.bench_function("parse a policy", |b| b.iter(|| parse(black_box(Path::new("n8n-data.yaml")), black_box(text))));
+}
+
+criterion_group!(benches, due, retention, read);
 criterion_main!(benches);
