@@ -2,13 +2,17 @@
 
 use super::support::{Memory, NEVER, Running, SOON, directory, policy, write};
 use crate::store::hints::Hints;
-use crate::store::watch::{MakeWatcher, native};
-use notify::event::{EventKind, Flag};
+use crate::store::listing::Listing;
+use crate::store::watch::{MakeWatcher, Watch, native};
+use futures_util::FutureExt;
+use notify::event::{EventKind, Flag, RemoveKind};
 use notify::{Config, ErrorKind, Event, EventHandler, RecursiveMode, Watcher, WatcherKind};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Accepts so many watches and never says anything.
 struct Deaf(usize);
@@ -105,6 +109,45 @@ fn a_watcher_that_dies_is_replaced() {
     store.until("it is said", |loaded| loaded.config.watch_problem.is_some());
     write(&path.join("a.yaml"), &policy("a", 2));
     store.in_force(&[("a", 2)]);
+}
+
+#[test]
+fn its_own_reading_does_not_wake_it() {
+    let (_keep, path) = directory(&[("a.yaml", &policy("a", 1))]);
+    let hints: Arc<Hints> = Arc::default();
+    let mut watch = Watch::new(native(), Arc::clone(&hints));
+    assert!(watch.arm(&Listing::of(&path), &BTreeSet::new()));
+    assert!(!watch.arm(&Listing::of(&path), &BTreeSet::new()), "everything was watched already");
+    let woken = || hints.wake.notified().now_or_never().is_some();
+    let look = || {
+        drop(Listing::of(&path));
+        std::fs::read(path.join("a.yaml")).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    look();
+    assert!(!woken());
+    std::fs::write(path.with_file_name("beside"), "").unwrap();
+    std::fs::write(path.join("notes.txt"), "").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(woken(), "a new name in the directory could be a policy");
+    std::fs::write(path.join("notes.txt"), "more").unwrap();
+    std::fs::write(path.with_file_name("beside"), "more").unwrap();
+    look();
+    assert!(!woken(), "what is no policy may change as it likes, and so may what lies beside the directory");
+}
+
+#[test]
+fn a_directory_that_went_is_watched_anew_even_if_the_next_one_looks_the_same() {
+    let (_keep, path) = directory(&[("sub/a.yaml", &policy("a", 1))]);
+    let hints: Arc<Hints> = Arc::default();
+    let mut watch = Watch::new(at_last(1, || Ok(Deaf(usize::MAX))).0, Arc::clone(&hints));
+    let listing = Listing::of(&path);
+    assert!(watch.arm(&listing, &BTreeSet::new()));
+    // A file system that gives the same inode number again and knows no time of birth.
+    hints.event(Ok(Event::new(EventKind::Remove(RemoveKind::Folder)).add_path(path.join("sub"))));
+    assert!(hints.wake.notified().now_or_never().is_some());
+    assert!(watch.arm(&listing, &BTreeSet::new()));
+    assert!(!watch.arm(&listing, &BTreeSet::new()));
 }
 
 /// The kernel's own limits, lowered in a user namespace in which this test runs once more.
