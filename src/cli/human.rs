@@ -1,6 +1,6 @@
 //! Times, spans and sizes as people say them.
 
-pub use crate::policy::quantity::count;
+pub use crate::policy::quantity::{bytes, count};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -46,23 +46,6 @@ pub fn span_words(span: Duration) -> String {
         s if s < 730 * DAY => format!("{}d", s / DAY),
         s => format!("{}y", s / (365 * DAY)),
     }
-}
-
-/// `0 B`, `1.2 GiB`.
-#[must_use]
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    // Tenths in integers, so that 1023.96 KiB becomes 1.0 MiB and not 1024.0 KiB.
-    let mut unit = 0;
-    let mut tenths = (u128::from(n) * 10 + 512) / 1024;
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        tenths = (tenths + 512) / 1024;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
 /// The part of an id that is enough for people.

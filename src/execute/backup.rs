@@ -1,9 +1,9 @@
 //! Backing up one source into the repositories of its policy, one after the other.
 
-use super::{Executor, blank, blocking, ended_badly, manifest, size, unknown_repository};
+use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
 use crate::adapters::repository::{BackupReport, Control, Reason, RepositoryError, SnapshotMeta, VolumeTree};
 use crate::controller::ports::{RunControl, Work};
-use crate::policy::quantity::count;
+use crate::policy::quantity::{bytes, count};
 use crate::policy::{Repository, Source};
 use crate::reconcile::{BackupAction, Operation, Outcome, Readable, RunId, RunResult};
 use jiff::Timestamp;
@@ -128,12 +128,12 @@ fn ended_well(mut outcome: Outcome, report: BackupReport, finished: Timestamp) -
         RunResult::Partial => format!(
             "{}, {}, added {}; {} could not be taken as they were, the first: {}",
             count(report.files, "file"),
-            size(report.bytes),
-            size(report.added_bytes),
+            bytes(report.bytes),
+            bytes(report.added_bytes),
             report.problem_count,
             report.problems.first().map(|p| format!("{} ({})", p.path, p.problem)).unwrap_or_default(),
         ),
-        _ => format!("{}, {}, added {}", count(report.files, "file"), size(report.bytes), size(report.added_bytes)),
+        _ => format!("{}, {}, added {}", count(report.files, "file"), bytes(report.bytes), bytes(report.added_bytes)),
     };
     outcome.snapshot = report.snapshot;
     outcome.problems = report.problems;

@@ -85,29 +85,3 @@ fn ended_badly(mut outcome: Outcome, error: &RepositoryError, finished: Timestam
 fn unknown_repository(name: &str) -> RepositoryError {
     RepositoryError::new(Reason::NotFound, format!("The repository {name} is not defined; add its document"))
 }
-
-/// A size as people write it.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut scale = 1_u64;
-    while unit + 1 < UNITS.len() && bytes / scale >= 1024 {
-        unit += 1;
-        scale *= 1024;
-    }
-    let tenths = u128::from(bytes) * 10 / u128::from(scale);
-    if unit == 0 { format!("{bytes} B") } else { format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(size(0), "0 B");
-        assert_eq!(size(1023), "1023 B");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(u64::MAX), "16777216.0 TiB");
-    }
-}

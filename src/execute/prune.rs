@@ -1,8 +1,9 @@
 //! Freeing the space of forgotten snapshots.
 
-use super::{Executor, blank, blocking, ended_badly, size, unknown_repository};
+use super::{Executor, blank, blocking, ended_badly, unknown_repository};
 use crate::adapters::repository::Control;
 use crate::controller::ports::{RunControl, Work};
+use crate::policy::quantity::bytes;
 use crate::reconcile::{Operation, Outcome, PruneAction, RunResult};
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: PruneAction, c
             outcome.freed_bytes = report.freed_bytes + report.marked_bytes;
             outcome.message = format!(
                 "{} freed; {} marked, to be freed by a prune at least 23 h from when they were marked",
-                size(report.freed_bytes),
-                size(report.marked_bytes)
+                bytes(report.freed_bytes),
+                bytes(report.marked_bytes)
             );
             outcome.finished = executor.clock.now();
             outcome

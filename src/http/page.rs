@@ -1,5 +1,6 @@
 //! The status page: what `/api/v1/status` says, for eyes. No script, nothing loaded from elsewhere.
 
+use crate::policy::quantity::bytes;
 use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::Coverage;
 use crate::status::model::{PolicyStatus, RepositoryStatus, StatusSnapshot, Truth};
@@ -210,14 +211,4 @@ fn span(seconds: i64) -> String {
         seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
         seconds => format!("{} d", seconds / 86_400),
     }
-}
-
-fn bytes(count: u64) -> String {
-    let mut unit = 0;
-    let mut rest = count;
-    while rest >= 10_240 && unit < 4 {
-        rest /= 1_024;
-        unit += 1;
-    }
-    format!("{rest} {}", ["B", "KiB", "MiB", "GiB", "TiB"][unit])
 }

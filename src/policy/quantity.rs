@@ -58,6 +58,23 @@ pub fn display(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// A size: `0 B`, `1.2 GiB`.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    // Tenths in integers, so that 1023.96 KiB becomes 1.0 MiB and not 1024.0 KiB.
+    let mut unit = 0;
+    let mut tenths = (u128::from(n) * 10 + 512) / 1024;
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths = (tenths + 512) / 1024;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
 /// A number of things: `1 file`, `2 files`.
 #[must_use]
 pub fn count(n: u64, word: &str) -> String {
