@@ -2,7 +2,7 @@
 
 use super::facts::TargetFacts;
 use super::observed::{RepositoryHealth, RepositoryState, SnapshotRecord};
-use super::{Observed, SourceKey};
+use super::{Observed, RunResult, SourceKey};
 use crate::policy::Schedule;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -31,9 +31,11 @@ impl<'a> Target<'a> {
         let newest = snapshots.iter().rev().find(|s| s.complete);
         let (mut last_success, mut last_success_slot) =
             (newest.map(|s| s.time), newest.and_then(|s| s.slot.or(Some(s.time))));
-        // A listing is the truth about its own time only: what succeeded after it is known from memory.
+        // A listing is the truth about its own time only: what ended after it is known from memory.
         let listed_at = state.and_then(|r| r.listed_at);
-        let remembered = facts.and_then(|f| f.last_success).filter(|t| listed_at.is_none_or(|l| *t >= l));
+        let ended = facts.and_then(|f| f.last_run.as_ref()).filter(|r| r.result == RunResult::Success);
+        let ended = ended.map(|r| r.finished);
+        let remembered = facts.and_then(|f| f.last_success).filter(|t| listed_at <= ended.max(Some(*t)));
         if remembered > last_success {
             last_success = remembered;
             last_success_slot = facts.and_then(|f| f.last_success_slot).or(remembered);

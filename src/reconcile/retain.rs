@@ -39,10 +39,11 @@ pub(super) fn conclude(
         // What was forgotten after the listing was made is still in it.
         let forgot = target.facts.and_then(|f| f.last_forget.as_ref());
         let stale = forgot.is_some_and(|f| target.state.and_then(|s| s.listed_at).is_some_and(|l| l <= f.finished));
-        let busy = observed.running.iter().any(|r| {
-            r.source.as_ref() == Some(key)
-                || (r.source.is_none() && r.repositories.iter().any(|n| n == target.repository))
-        });
+        // It needs the repository for itself.
+        let busy = observed
+            .running
+            .iter()
+            .any(|r| r.source.as_ref() == Some(key) || r.repositories.iter().any(|n| n == target.repository));
         if held.is_none() && !busy && !stale {
             action = Some(ForgetAction { target: key.target(target.repository), remove });
         }

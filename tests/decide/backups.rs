@@ -39,6 +39,17 @@ fn a_slot_that_has_come_is_answered_once() {
 }
 
 #[test]
+fn a_listing_that_began_while_the_run_was_under_way_does_not_hide_its_success() {
+    let mut world = World::new(&[daily("p", "")]).backed_up(&data(), &["2026-11-23T02:00:00Z"]);
+    let repository = world.repositories.get_mut("default").unwrap();
+    repository.own.clear();
+    for (listed_at, known) in [("2026-11-23T02:00:30Z", true), ("2026-11-23T02:01:01Z", false)] {
+        world.repositories.get_mut("default").unwrap().listed_at = Some(at(listed_at));
+        assert_eq!(world.decision("p").last_success.is_some(), known, "listed at {listed_at}");
+    }
+}
+
+#[test]
 fn missed_slots_are_one_run_and_a_count() {
     let world = World::new(&[daily("p", "")]).backed_up(&data(), &["2026-11-18T02:00:00Z"]);
     let plan = world.plan();

@@ -101,6 +101,17 @@ fn what_was_forgotten_after_the_listing_is_not_forgotten_again() {
 }
 
 #[test]
+fn a_removal_waits_for_every_run_in_its_repository() {
+    // It needs the repository for itself, and would fail beside a backup of hours.
+    for source in [Some(key("q", "other")), None] {
+        assert_eq!(forgets(&world("{keepLast: 3}").running(Operation::Backup, source).plan()).len(), 0);
+    }
+    let mut world = world("{keepLast: 3}").running(Operation::Backup, Some(key("q", "other")));
+    world.running[0].repositories = vec!["elsewhere".into()];
+    assert_eq!(forgets(&world.plan()).len(), 1);
+}
+
+#[test]
 fn a_failed_removal_is_not_hammered() {
     let mut world = world("{keepLast: 3}");
     let mut forgot = attempt(at(SLOTS[4]), RunResult::Failure);
