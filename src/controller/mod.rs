@@ -9,6 +9,8 @@ mod events;
 pub mod once;
 pub mod ports;
 mod runs;
+#[cfg(test)]
+mod tests;
 
 use crate::clock::Clock;
 use crate::policy::Desired;
@@ -31,8 +33,9 @@ const HEARTBEAT: Duration = Duration::from_secs(45);
 /// How often progress is published while something runs.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// How long runs are waited for at shutdown. Systemd and Docker kill after their own patience; ours is shorter.
-const FAREWELL: Duration = Duration::from_secs(7);
+/// How long runs are waited for at shutdown. With the grace of the endpoints (3 s) and of threads that still read or
+/// write (1 s), this stays below the 10 s after which Docker kills.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What the loop is made of.
 pub struct Parts {
@@ -81,7 +84,7 @@ impl Controller {
             ..StatusSnapshot::default()
         }));
         let observed = Observed { host: parts.host.clone(), facts: parts.facts.clone(), ..Observed::default() };
-        let runs = Runs::new(parts.execute.clone(), CancellationToken::new());
+        let runs = Runs::new(parts.execute.clone(), parts.clock.clone(), CancellationToken::new());
         let controller = Self {
             parts,
             observed,

@@ -61,7 +61,7 @@ pub struct Job {
 /// A sentence that says what stands in the way, or what could not be recorded.
 pub async fn backup(job: Job, execute: Arc<dyn Execute>, record: Arc<dyn Record>) -> Result<Vec<Outcome>, String> {
     let Job { desired, mut observed, clock, cancel } = job;
-    let mut runs = Runs::new(execute, cancel);
+    let mut runs = Runs::new(execute, clock.clone(), cancel);
     let mut all = Vec::new();
     while let Some(key) = observed.requested.first().cloned() {
         let now = clock.now();

@@ -2,6 +2,7 @@
 
 use super::backoff;
 use super::ports::{AuditEntry, Begun, Event, Execute, Progress, RunControl, Work};
+use crate::clock::Clock;
 use crate::policy::Desired;
 use crate::reconcile::observed::{DockerState, Running};
 use crate::reconcile::plan::{Action, Plan};
@@ -24,6 +25,7 @@ pub(super) struct Started {
 /// The runs under way.
 pub(super) struct Runs {
     execute: Arc<dyn Execute>,
+    clock: Arc<dyn Clock>,
     active: BTreeMap<RunId, (Running, Arc<Progress>)>,
     cancel: CancellationToken,
     done: mpsc::UnboundedSender<(RunId, Vec<Outcome>)>,
@@ -31,9 +33,9 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    pub fn new(execute: Arc<dyn Execute>, cancel: CancellationToken) -> Self {
+    pub fn new(execute: Arc<dyn Execute>, clock: Arc<dyn Clock>, cancel: CancellationToken) -> Self {
         let (done, results) = mpsc::unbounded_channel();
-        Self { execute, active: BTreeMap::new(), cancel, done, results }
+        Self { execute, clock, active: BTreeMap::new(), cancel, done, results }
     }
 
     /// Names the runs that may begin now, most urgent first, as far as there is room.
@@ -64,13 +66,14 @@ impl Runs {
     /// Sets them going.
     pub fn launch(&self, started: Vec<Started>) {
         for Started { work, control } in started {
-            let (done, run, started) = (self.done.clone(), control.run.clone(), control.started);
-            let begun = Begun { run: run.clone(), started, action: work.action.clone() };
-            let future = AssertUnwindSafe(self.execute.execute(work, control)).catch_unwind();
+            let (done, execute, clock) = (self.done.clone(), self.execute.clone(), self.clock.clone());
+            let run = control.run.clone();
+            let begun = Begun { run: run.clone(), started: control.started, action: work.action.clone() };
             tokio::spawn(async move {
-                let outcomes = future.await.unwrap_or_else(|_| {
+                let carried_out = AssertUnwindSafe(async { execute.execute(work, control).await }).catch_unwind();
+                let outcomes = carried_out.await.unwrap_or_else(|_| {
                     let message = "the run ended in a programming error; the log of the process has it";
-                    broken(&begun, RunResult::Failure, message, started)
+                    broken(&begun, RunResult::Failure, message, clock.now())
                 });
                 // The loop outlives every run, or the process ends.
                 drop(done.send((run, outcomes)));

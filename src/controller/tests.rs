@@ -1,0 +1,5 @@
+//! The loop with hand-made edges, on paused time.
+
+mod rig;
+mod runs;
+mod world;
