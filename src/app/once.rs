@@ -16,6 +16,7 @@ use crate::status::persist::StateDir;
 use crate::store;
 use anyhow::Context;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Looks at everything once, as the operator would, and changes nothing.
@@ -57,11 +58,16 @@ pub fn backup_once(options: &Options, policy: &str, source: Option<&str>) -> any
         view.observed.requested = keys;
         let execute = Arc::new(Executor::new(registry, options.host.clone(), clock.clone()));
         let cancel = CancellationToken::new();
-        let interrupt = cancel.clone();
+        let mut end = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+        let asked = cancel.clone();
         tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                interrupt.cancel();
+            // A run that is killed is counted by the operator that starts next; one that is asked to end, here.
+            let [Ok(interrupt), Ok(terminate)] = &mut end else { return };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
             }
+            asked.cancel();
         });
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
         once::backup(job, execute, state.clone()).await.map_err(anyhow::Error::msg)

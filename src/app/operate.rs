@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 /// How often everything is looked at whatever the events say.
 const RESYNC: Duration = Duration::from_mins(5);
 
-/// How long threads that still read or write are waited for at the end. With the loop's own farewell this stays
-/// below the 10 s that Docker grants.
+/// How long threads that still read or write are waited for at the end. With the farewell of the loop and the grace
+/// of the endpoints this stays below the 10 s that Docker grants.
 const THREADS: Duration = Duration::from_secs(1);
 
 /// Be the operator until SIGTERM or SIGINT ends it. SIGHUP reads the policies again.
@@ -63,6 +63,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let state = Arc::new(StateDir::open(&options.state, "seawall run")?);
     let docker = Docker::connect(options.docker_host.as_deref())?;
     let listener = http::bind(options.listen).await?;
+    let address = listener.local_addr().unwrap_or(options.listen);
     let socket = http::socket::bind(&options.state.join("seawall.sock")).await?;
     let interrupted = state.interrupted()?;
 
@@ -103,7 +104,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     tracing::info!(
         policies = %options.policies.display(),
         state = %options.state.display(),
-        listen = %options.listen,
+        listen = %address,
         host = %options.host,
         "Seawall {} is running",
         BUILD.0

@@ -89,7 +89,10 @@ async fn wait(
                 bars.advance(source, last_size(&status, source), run)?;
                 continue;
             }
-            let ended: Vec<Outcome> = runs.iter().filter(|run| answers(run, source, asked_at)).cloned().collect();
+            let mut ended: Vec<Outcome> = runs.iter().filter(|run| answers(run, source, asked_at)).cloned().collect();
+            if ended.is_empty() && status.state_error.is_some() {
+                ended = unrecorded(&status, source, asked_at);
+            }
             if ended.is_empty() {
                 if let Some(why) = in_the_way(&status, source)
                     && waiting.get(source) != Some(&why)
@@ -116,6 +119,33 @@ async fn wait(
 /// Whether the run is one that was begun for the request, or together with it.
 fn answers(run: &Outcome, source: &SourceKey, asked_at: Timestamp) -> bool {
     run.operation == Operation::Backup && run.source.as_ref() == Some(source) && run.started >= asked_at
+}
+
+/// What the status knows of runs that the operator cannot write down now: how they ended, not what they made.
+fn unrecorded(status: &StatusSnapshot, source: &SourceKey, asked_at: Timestamp) -> Vec<Outcome> {
+    let sources = status.policies.get(&source.policy).map_or(&[][..], |policy| &policy.sources);
+    let stores = sources.iter().filter(|known| known.source == source.source).flat_map(|known| &known.repositories);
+    let ended = stores.filter_map(|store| Some((&store.repository, store.last_run.as_ref()?)));
+    let ended = ended.filter(|(_, run)| run.started >= asked_at);
+    ended
+        .map(|(repository, run)| Outcome {
+            run: run.run.clone(),
+            operation: Operation::Backup,
+            source: Some(source.clone()),
+            repository: repository.clone(),
+            slot: run.slot,
+            cause: String::new(),
+            started: run.started,
+            finished: run.finished,
+            result: run.result,
+            message: run.message.clone(),
+            snapshot: None,
+            forgotten: Vec::new(),
+            freed_bytes: 0,
+            problems: Vec::new(),
+            problem_count: 0,
+        })
+        .collect()
 }
 
 /// Why a requested backup does not begin, when something stands in its way.
