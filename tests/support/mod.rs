@@ -4,4 +4,5 @@
 
 pub mod engine;
 pub mod fake_engine;
+pub mod operator;
 pub mod wait;
