@@ -26,9 +26,12 @@ pub fn render(errors: &[Diagnostic], read: impl Fn(&Path) -> Option<String>, col
         };
         let path = one_line(&error.file.display().to_string());
         let mut group = Group::with_title(Level::ERROR.primary_title(title));
-        let line =
-            error.line.checked_sub(1).and_then(|index| text?.lines().nth(index)).filter(|line| line.len() <= LONGEST);
-        group = match line.map(|line| excerpt(line, error)) {
+        let line = error
+            .line
+            .checked_sub(1)
+            .and_then(|index| Some((text?.lines().nth(index)?, below_a_secret(text?, index))))
+            .filter(|(line, hidden)| line.len() <= LONGEST && !hidden);
+        group = match line.map(|(line, _)| excerpt(line, error)) {
             Some((shown, span)) => group.element(
                 Snippet::source(shown).line_start(error.line).path(path).annotation(AnnotationKind::Primary.span(span)),
             ),
@@ -56,24 +59,47 @@ fn excerpt<'a>(line: &'a str, error: &Diagnostic) -> (Cow<'a, str>, Range<usize>
     (shown, start..end)
 }
 
+/// Whether a line belongs to the value of a key, further up and less indented, whose value may be a secret. What such a
+/// key may hold in the open is where the secret is read from.
+fn below_a_secret(text: &str, index: usize) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let lines: Vec<&str> = text.lines().take(index + 1).collect();
+    let Some((line, above)) = lines.split_last() else { return false };
+    if ["env:", "file:"].iter().any(|key| line.trim_start().starts_with(key)) {
+        return false;
+    }
+    let mut margin = indent(line);
+    for line in above.iter().rev().filter(|l| !l.trim().is_empty()) {
+        if indent(line) < margin {
+            margin = indent(line);
+            let key = line.trim_start().trim_start_matches("- ").split(':').next().unwrap_or_default();
+            if may_be_secret(key) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn may_be_secret(key: &str) -> bool {
+    let key = key.trim_matches(['"', '\'']);
+    is_secret(key) || nearest(key, ["password", "passphrase", "secret", "token"].into_iter()).is_some()
+}
+
 /// The line with `***` for what follows a key whose value may be a secret, also one that is spelt wrongly. Where the
 /// error is about a secret and the line has no key, all of it may be part of that secret.
 fn without_secrets<'a>(line: &'a str, field: &str) -> Cow<'a, str> {
-    let secret = |key: &str| {
-        let key = key.trim_matches(['"', '\'']);
-        is_secret(key) || nearest(key, ["password", "passphrase", "secret", "token"].into_iter()).is_some()
-    };
     let mut from = 0;
     while let Some(colon) = line[from..].find(':').map(|at| from + at) {
         let key = line[..colon].rsplit([' ', '\t', '{', ',', '?']).next().unwrap_or_default();
         let value = line[colon + 1..].trim_start();
         let points_elsewhere = ["{env:", "{file:", "{env :", "{file :"].iter().any(|start| value.starts_with(start));
-        if secret(key) && !value.is_empty() && !points_elsewhere {
+        if may_be_secret(key) && !value.is_empty() && !points_elsewhere {
             return format!("{}***", &line[..line.len() - value.len()]).into();
         }
         from = colon + 1;
     }
-    if from == 0 && secret(field.rsplit('.').next().unwrap_or_default()) { "***".into() } else { line.into() }
+    if from == 0 && may_be_secret(field.rsplit('.').next().unwrap_or_default()) { "***".into() } else { line.into() }
 }
 
 /// The word that the text begins with.
@@ -125,6 +151,17 @@ mod tests {
     #[case("name: n8n", "name: n8n")]
     fn no_value_that_may_be_a_secret_is_shown(#[case] line: &str, #[case] shown: &str) {
         assert_eq!(without_secrets(line, "spec"), shown);
+    }
+
+    #[rstest]
+    #[case("spec:\n  local: {}\n  password:\n    \"hunter2 abc\n", 4)]
+    #[case("spec:\n  password: |\n    hunter2: x\n   hunter2: y\n", 4)]
+    #[case("spec:\n  passwordFrom:\n    hunter2: x\n", 3)]
+    #[case("spec:\n  key: hunter2\n", 2)]
+    fn no_line_of_a_secret_is_shown(#[case] text: &str, #[case] line: usize) {
+        let shown = render(&[error(line, 5, "spec")], |_| Some(text.to_owned()), false);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains(&format!("n8n.yaml:{line}")), "{shown}");
     }
 
     #[test]

@@ -50,8 +50,10 @@ impl Finding {
 pub fn is_secret(field: &str) -> bool {
     const WORDS: [&str; 8] =
         ["password", "passwd", "passphrase", "secret", "token", "accesskey", "apikey", "credential"];
+    const WHOLE: [&str; 4] = ["key", "pass", "pwd", "privatekey"];
     let name = field.to_ascii_lowercase();
-    WORDS.iter().any(|word| name.contains(word))
+    let last = name.rsplit('.').next().unwrap_or(&name);
+    WHOLE.contains(&last) || WORDS.iter().any(|word| name.contains(word))
 }
 
 /// The name that a person probably meant.

@@ -262,6 +262,10 @@ impl<'a> Walk<'a> {
         if is_secret(key) && near.is_none_or(is_secret) {
             return self.inline_secret(place, path);
         }
+        // Where a secret is meant to be named, a key may be the secret itself.
+        if let (None, Some((parent, _))) = (near, path.rsplit_once('.').filter(|(parent, _)| is_secret(parent))) {
+            return self.inline_secret(place, parent);
+        }
         if key.contains(':') {
             let message = format!("a space is missing after `{}:`", short(name(key)));
             return self.find(place, path, message, None);

@@ -256,6 +256,11 @@ fn retention(check: &mut Check<'_>, raw: &raw::Retention) -> Retention {
     }
 }
 
+/// Whether a text can name a variable. One that cannot may be the secret itself, and is not accepted to be printed later.
+fn is_variable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
 /// A repository, if it makes sense; what does not, if it does not.
 pub(super) fn repository(
     raw: &raw::RepositoryDocument,
@@ -278,8 +283,9 @@ pub(super) fn repository(
         Some(SecretRef::File(path)) if !path.is_absolute() => {
             check.find("spec.passwordFrom.file", "the path of a secret is absolute");
         }
-        Some(SecretRef::Env(name)) if name.is_empty() || name.contains(['=', '\0']) => {
-            check.find("spec.passwordFrom.env", "this is not the name of an environment variable");
+        Some(SecretRef::Env(name)) if !is_variable(name) => {
+            let message = "this is not the name of an environment variable: letters, digits and `_`, no digit first";
+            check.find("spec.passwordFrom.env", message);
         }
         _ => {}
     }
