@@ -185,21 +185,24 @@ class SeawallResident(SeawallOnce):
 
     def initial(self):
         """The operator makes the first backup by itself, at once: its own record tells how long that took."""
-        while True:
+        patience = time.monotonic() + 900
+        while time.monotonic() < patience:
             if self.operator.poll() is not None:
                 with open(f"{self.home}/log", encoding="utf-8", errors="replace") as log:
                     raise SystemExit(f"the operator ended:\n{log.read()[-3000:]}")
             answer = subprocess.run(self.command("get", "runs", "-o", "json"), env=self.env, capture_output=True, check=False)
-            ended = [r for r in json.loads(answer.stdout or "[]") if r.get("ended")] if answer.returncode == 0 else []
-            if ended:
-                return ended[-1]
+            runs = json.loads(answer.stdout) if answer.returncode == 0 else []
+            for run in runs:
+                if run["operation"] == "backup" and run.get("finished"):
+                    return run
             time.sleep(0.2)
+        raise SystemExit("the operator made no first backup within 15 minutes")
 
     def backup(self):
         if self.first:
             self.first = False
             run = self.initial()
-            wall = instant(run["ended"]) - instant(run["started"])
+            wall = instant(run["finished"]) - instant(run["started"])
             return Cost(wall, self.ticks(), self.peak())
         with open(f"/proc/{self.operator.pid}/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
