@@ -5,8 +5,10 @@ use crate::adapters::docker::Docker;
 use crate::adapters::repository::Registry;
 use crate::clock::{Clock, SystemClock};
 use crate::controller::once;
-use crate::controller::ports::{EventFilter, History, Loaded, RunFilter};
+use crate::controller::ports::{EventFilter, History, Loaded, Record, RunFilter};
 use crate::execute::Executor;
+use crate::execute::journal::Journal;
+use crate::execute::quiesce::Quiescer;
 use crate::observe;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::{Observed, Outcome, decide};
@@ -53,10 +55,10 @@ pub fn backup_once(options: &Options, policy: &str, source: Option<&str>) -> any
     let registry = Arc::new(Registry::new(&options.state));
     let outcomes = runtime.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut view = look(options, &state, registry.clone(), true).await?;
-        let keys = once::request(&view.loaded.desired, &view.plan, policy, source).map_err(anyhow::Error::msg)?;
-        view.observed.requested = keys;
-        let execute = Arc::new(Executor::new(registry, options.host.clone(), clock.clone()));
+        let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
+        let docker = Docker::connect(options.docker_host.as_deref())?;
+        let quiescer = Quiescer::new(docker, journal, clock.clone());
+        let record: Arc<dyn Record> = state.clone();
         let cancel = CancellationToken::new();
         let mut end = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         let asked = cancel.clone();
@@ -69,6 +71,14 @@ pub fn backup_once(options: &Options, policy: &str, source: Option<&str>) -> any
             }
             asked.cancel();
         });
+        if cancel.run_until_cancelled(Box::pin(quiescer.recover(&record))).await.is_none() {
+            anyhow::bail!("ended by a signal; what an earlier process left standing still is not back yet");
+        }
+        let mut view = look(options, &state, registry.clone(), true).await?;
+        let keys = once::request(&view.loaded.desired, &view.plan, policy, source).map_err(anyhow::Error::msg)?;
+        view.observed.requested = keys;
+        let executor = Executor::new(registry, options.host.clone(), clock.clone()).with_quiescer(quiescer);
+        let execute = Arc::new(executor);
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
         once::backup(job, execute, state.clone()).await.map_err(anyhow::Error::msg)
     });

@@ -4,9 +4,11 @@ use super::{BUILD, Options};
 use crate::adapters::docker::Docker;
 use crate::adapters::repository::Registry;
 use crate::clock::{Clock, SystemClock};
-use crate::controller::ports::{Refresh, Views};
+use crate::controller::ports::{Record, Refresh, Views};
 use crate::controller::{Controller, Parts};
 use crate::execute::Executor;
+use crate::execute::journal::Journal;
+use crate::execute::quiesce::Quiescer;
 use crate::observe::docker::DockerHandle;
 use crate::observe::repositories::RepositoriesHandle;
 use crate::status::persist::StateDir;
@@ -15,7 +17,7 @@ use crate::{http, metrics, observe};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -59,9 +61,17 @@ impl Refresh for Edges {
 }
 
 async fn operate(options: Options) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = Arc::new(StateDir::open(&options.state, "seawall run")?);
     let docker = Docker::connect(options.docker_host.as_deref())?;
+    let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
+    let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
+    let record: Arc<dyn Record> = state.clone();
+    // Before anything else begins: what an earlier process left standing still is brought back.
+    if !signals.unless_ended(Box::pin(quiescer.recover(&record))).await {
+        return Ok(());
+    }
     let listener = http::bind(options.listen).await?;
     let address = listener.local_addr().unwrap_or(options.listen);
     let socket = http::socket::bind(&options.state.join("seawall.sock")).await?;
@@ -85,7 +95,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let edges: Arc<dyn Refresh> = Arc::new(Edges { store, docker, repositories });
     let (controller, status) = Controller::new(Parts {
         views: Views { loaded, docker: docker_view, repositories: repository_view.clone() },
-        execute: Arc::new(Executor::new(registry, options.host.clone(), clock.clone())),
+        execute: Arc::new(Executor::new(registry, options.host.clone(), clock.clone()).with_quiescer(quiescer.clone())),
         refresh: edges.clone(),
         record: state.clone(),
         clock,
@@ -100,7 +110,8 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let tcp = tokio::spawn(http::serve(listener, status.clone(), metrics::encode::text, edges_end.clone()));
     let local = http::socket::serve(socket, status, metrics::encode::text, backstage, edges_end.clone());
     let local = tokio::spawn(local);
-    let signals = tokio::spawn(obey_signals(edges, stop.clone()));
+    let watchdog = tokio::spawn(quiescer.watch(record, edges_end.clone()));
+    let signals = tokio::spawn(signals.obey(edges, stop.clone()));
     tracing::info!(
         policies = %options.policies.display(),
         state = %options.state.display(),
@@ -114,6 +125,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     edges_end.cancel();
     stop.cancel();
     signals.abort();
+    watchdog.abort();
     for server in [tcp, local] {
         server.await.context("a server of the endpoints ended badly")?;
     }
@@ -121,19 +133,39 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn obey_signals(edges: Arc<dyn Refresh>, stop: CancellationToken) {
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = kinds.map(signal) else {
-        tracing::error!("signals cannot be listened for; end Seawall with SIGKILL");
-        return;
-    };
-    loop {
+/// What the system is asked to tell. Listened for from the start and to the end: between two listeners a signal would
+/// be lost.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [terminate, interrupt, hangup] = kinds.map(|kind| signal(kind).context("cannot listen for signals"));
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup? })
+    }
+
+    /// Whether the work was done before a signal asked for the end.
+    async fn unless_ended(&mut self, work: impl Future<Output = ()>) -> bool {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hangup.recv() => edges.policies(),
+            () = work => true,
+            _ = self.terminate.recv() => false,
+            _ = self.interrupt.recv() => false,
         }
     }
-    tracing::info!("a signal ends Seawall");
-    stop.cancel();
+
+    async fn obey(mut self, edges: Arc<dyn Refresh>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hangup.recv() => edges.policies(),
+            }
+        }
+        tracing::info!("a signal ends Seawall");
+        stop.cancel();
+    }
 }

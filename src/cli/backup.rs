@@ -144,6 +144,8 @@ fn unrecorded(status: &StatusSnapshot, source: &SourceKey, asked_at: Timestamp) 
             freed_bytes: 0,
             problems: Vec::new(),
             problem_count: 0,
+            quiesce_seconds: None,
+            warnings: Vec::new(),
         })
         .collect()
 }

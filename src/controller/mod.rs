@@ -208,7 +208,9 @@ impl Controller {
             let retry_at = runs::retry_at(&facts, outcome, outcome.finished);
             facts = fold::ended(&facts, outcome, retry_at);
             self.entry.audit.push(runs::audit(outcome));
-            self.tell(runs::event(outcome));
+            for event in runs::events(outcome) {
+                self.tell(event);
+            }
             self.parts.refresh.repository(&outcome.repository);
         }
         self.entry.runs.extend(outcomes.iter().cloned());

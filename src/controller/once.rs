@@ -89,7 +89,7 @@ pub async fn backup(job: Job, execute: Arc<dyn Execute>, record: Arc<dyn Record>
         observed.facts = Arc::new(facts);
         let entry = Entry {
             facts: Some(observed.facts.clone()),
-            events: outcomes.iter().map(runs::event).collect(),
+            events: outcomes.iter().flat_map(runs::events).collect(),
             audit: outcomes.iter().map(runs::audit).collect(),
             runs: outcomes.clone(),
             ..Entry::default()

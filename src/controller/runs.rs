@@ -157,6 +157,8 @@ fn broken(begun: &Begun, result: RunResult, message: &str, finished: Timestamp) 
             freed_bytes: 0,
             problems: Vec::new(),
             problem_count: 0,
+            quiesce_seconds: None,
+            warnings: Vec::new(),
         })
         .collect()
 }
@@ -195,8 +197,19 @@ pub(super) fn audit(outcome: &Outcome) -> AuditEntry {
     }
 }
 
-/// The event of an ended run.
-pub(super) fn event(outcome: &Outcome) -> Event {
+/// The events of an ended run: how it ended, and what else people should know of.
+pub(super) fn events(outcome: &Outcome) -> Vec<Event> {
+    let warnings = outcome.warnings.iter().map(|message| Event {
+        at: outcome.finished,
+        warning: true,
+        object: object(outcome),
+        reason: "QuiesceTrouble".to_owned(),
+        message: message.clone(),
+    });
+    std::iter::once(event(outcome)).chain(warnings).collect()
+}
+
+fn event(outcome: &Outcome) -> Event {
     let operation = match outcome.operation {
         Operation::Backup => "Backup",
         Operation::Forget => "Forget",

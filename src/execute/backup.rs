@@ -1,10 +1,11 @@
 //! Backing up one source into the repositories of its policy, one after the other.
 
+use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
-use crate::adapters::repository::{BackupReport, Control, Reason, RepositoryError, SnapshotMeta, VolumeTree};
+use crate::adapters::repository::{Around, BackupReport, Control, Reason, RepositoryError, SnapshotMeta, VolumeTree};
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count};
-use crate::policy::{Repository, Source};
+use crate::policy::{Quiesce, Repository, Source};
 use crate::reconcile::{BackupAction, Operation, Outcome, Readable, RunId, RunResult};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -23,15 +24,16 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction,
         outcome.slot = Some(action.slot);
         action.cause.as_str().clone_into(&mut outcome.cause);
         let job = job(executor, work, action, &outcome);
-        let ended = match job {
+        let (ended, closed) = match job {
             Ok(job) => attempt(executor, job, control).await,
-            Err(error) => Err(error),
+            Err(error) => (Err(error), Closed::default()),
         };
         let finished = executor.clock.now();
-        outcomes.push(match ended {
+        let outcome = match ended {
             Ok(report) => ended_well(outcome, report, finished),
             Err(error) => ended_badly(outcome, &error, finished),
-        });
+        };
+        outcomes.push(with_window(outcome, closed));
     }
     outcomes
 }
@@ -42,6 +44,7 @@ struct Job {
     tree: VolumeTree,
     meta: SnapshotMeta,
     timeout: Duration,
+    quiesce: Option<(Quiescer, Arc<Quiesce>)>,
 }
 
 fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcome) -> Result<Job, RepositoryError> {
@@ -60,7 +63,13 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
         Readable::No { reason, message } => return Err(refused(format!("{message} ({reason})"))),
     };
     let Source::Volume(source) = &policy.source;
+    let quiesce = match (&source.quiesce, &executor.quiescer) {
+        (None, _) => None,
+        (Some(quiesce), Some(quiescer)) => Some((quiescer.clone(), quiesce.clone())),
+        (Some(_), None) => return Err(refused("Containers cannot be made to stand still here".to_owned())),
+    };
     Ok(Job {
+        quiesce,
         repository,
         tree: VolumeTree { root, name: key.source.clone(), exclude: source.exclude.clone() },
         meta: SnapshotMeta {
@@ -75,10 +84,26 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
     })
 }
 
-/// One attempt, within the policy's time.
-async fn attempt(executor: &Executor, job: Job, control: &RunControl) -> Result<BackupReport, RepositoryError> {
+/// One attempt, within the policy's time, and what became of the containers.
+async fn attempt(
+    executor: &Executor,
+    job: Job,
+    control: &RunControl,
+) -> (Result<BackupReport, RepositoryError>, Closed) {
     let cancel = control.cancel.child_token();
-    let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress) };
+    let window = job.quiesce.clone().map(|(quiescer, quiesce)| {
+        let ask = Ask {
+            source: job.meta.source.clone(),
+            run: job.meta.run.clone(),
+            quiesce,
+            root: job.tree.root.clone(),
+            cancel: cancel.clone(),
+            shutdown: control.cancel.clone(),
+        };
+        Window::new(quiescer, ask)
+    });
+    let around = window.clone().map(|window| window as Arc<dyn Around>);
+    let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress), around };
     let registry = Arc::clone(&executor.registry);
     let (timeout, started) = (job.timeout, job.meta.time);
     let running =
@@ -91,13 +116,30 @@ async fn attempt(executor: &Executor, job: Job, control: &RunControl) -> Result<
             (running.await, true)
         }
     };
-    match ended {
-        Err(error) if error.kind() == Reason::Interrupted => {
+    let closed = match &window {
+        Some(window) => window.closed().await,
+        None => Closed::default(),
+    };
+    let ended = match (ended, &window) {
+        (Err(_), Some(window)) if closed.overran => Err(RepositoryError::new(Reason::Unavailable, window.too_long())),
+        (Err(error), _) if error.kind() == Reason::Interrupted => {
             overran |= has_passed(executor.clock.now(), started, timeout);
             Err(if overran { too_long(timeout) } else { error })
         }
-        ended => ended,
+        (ended, _) => ended,
+    };
+    (ended, closed)
+}
+
+/// What became of the containers, added to what became of the files.
+fn with_window(mut outcome: Outcome, closed: Closed) -> Outcome {
+    outcome.quiesce_seconds = closed.seconds;
+    outcome.warnings = closed.warnings;
+    if !closed.failures.is_empty() {
+        outcome.result = RunResult::Failure;
+        outcome.message = format!("{}. {}", closed.failures.join(". "), outcome.message);
     }
+    outcome
 }
 
 /// Whether the run's time was up, whoever noticed first.

@@ -16,7 +16,8 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: ForgetAction, 
         return ended_badly(outcome, &unknown_repository(&name), executor.clock.now());
     };
     let (registry, host) = (Arc::clone(&executor.registry), executor.host.clone());
-    let inner = Control { cancel: control.cancel.clone(), progress: Arc::clone(&control.progress) };
+    let inner =
+        Control { cancel: control.cancel.clone(), progress: Arc::clone(&control.progress), ..Control::default() };
     let ended =
         blocking(move || registry.with(&repository, |adapter| adapter.forget(&source, &host, &action.remove, &inner)));
     match ended.await {

@@ -1,9 +1,12 @@
 //! Carrying out what a plan says. Returns outcomes; writes no status, has no choices left.
 
 mod backup;
+mod fail_point;
 mod forget;
+pub mod journal;
 mod manifest;
 mod prune;
+pub mod quiesce;
 
 use crate::adapters::repository::{Reason, Registry, RepositoryError};
 use crate::clock::Clock;
@@ -11,6 +14,7 @@ use crate::controller::ports::{Execute, RunControl, Work};
 use crate::reconcile::{Action, Operation, Outcome, RunResult, SourceKey};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use quiesce::Quiescer;
 use std::sync::Arc;
 
 /// Carries out actions on the repositories of a registry.
@@ -19,13 +23,20 @@ pub struct Executor {
     registry: Arc<Registry>,
     host: String,
     clock: Arc<dyn Clock>,
+    quiescer: Option<Quiescer>,
 }
 
 impl Executor {
     /// An executor that writes snapshots under the name `host`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, host: String, clock: Arc<dyn Clock>) -> Self {
-        Self { registry, host, clock }
+        Self { registry, host, clock, quiescer: None }
+    }
+
+    /// Able to make containers stand still. Without it, a policy that asks for that is a failure.
+    #[must_use]
+    pub fn with_quiescer(self, quiescer: Quiescer) -> Self {
+        Self { quiescer: Some(quiescer), ..self }
     }
 }
 
@@ -70,6 +81,8 @@ fn blank(control: &RunControl, operation: Operation, source: Option<SourceKey>, 
         freed_bytes: 0,
         problems: Vec::new(),
         problem_count: 0,
+        quiesce_seconds: None,
+        warnings: Vec::new(),
     }
 }
 

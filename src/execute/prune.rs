@@ -14,7 +14,8 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: PruneAction, c
         return ended_badly(outcome, &unknown_repository(&action.repository), executor.clock.now());
     };
     let registry = Arc::clone(&executor.registry);
-    let inner = Control { cancel: control.cancel.clone(), progress: Arc::clone(&control.progress) };
+    let inner =
+        Control { cancel: control.cancel.clone(), progress: Arc::clone(&control.progress), ..Control::default() };
     let ended = blocking(move || registry.with(&repository, |adapter| adapter.prune(&inner)));
     match ended.await {
         Ok(report) => {

@@ -5,8 +5,8 @@
 //! after an upgrade. A test holds the hash of a known policy.
 
 use super::{
-    BackupSpec, Policy, Repository, RepositoryLocation, Retention, Rule, Schedule, SecretRef, Source, Treatment,
-    VolumeSelect, VolumeSource,
+    BackupSpec, ContainerSelector, Hook, Means, Policy, Quiesce, Repository, RepositoryLocation, Retention, Rule,
+    Schedule, SecretRef, Source, Treatment, VolumeSelect, VolumeSource,
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -47,7 +47,34 @@ fn volume(volume: &VolumeSource) -> Json {
             json!({ "names": set(names), "labels": labels, "composeProject": compose_project })
         }
     };
-    json!({ "select": select, "exclude": set(&volume.exclude) })
+    let mut meaning = json!({ "select": select, "exclude": set(&volume.exclude) });
+    if let Some(quiesce) = &volume.quiesce {
+        meaning["quiesce"] = self::quiesce(quiesce);
+    }
+    meaning
+}
+
+fn quiesce(quiesce: &Quiesce) -> Json {
+    let hook = |hook: &Option<Hook>| {
+        hook.as_ref().map(|Hook { command, container, user, timeout, on_error }| {
+            json!({ "command": command, "container": container, "user": user, "timeout": ms(*timeout), "onError": on_error })
+        })
+    };
+    let hooks: Vec<Json> = match &quiesce.means {
+        Means::Pause | Means::Stop => Vec::new(),
+        Means::Hooks(pairs) => pairs.iter().map(|(pre, post)| json!([hook(pre), hook(post)])).collect(),
+    };
+    let also = quiesce.also.iter().map(|selector| match selector {
+        ContainerSelector::Name(name) => json!({ "name": name }),
+        ContainerSelector::Labels(labels) => json!({ "labels": labels }),
+    });
+    json!({
+        "mode": quiesce.means.mode(),
+        "timeout": ms(quiesce.timeout),
+        "maxDuration": ms(quiesce.max_duration),
+        "also": also.collect::<Vec<_>>(),
+        "hooks": hooks,
+    })
 }
 
 fn treatment(treatment: &Treatment) -> Json {

@@ -12,6 +12,7 @@ mod link;
 pub mod model;
 mod parse;
 pub mod quantity;
+pub mod quiesce;
 mod raw;
 pub mod retention;
 pub mod schedule;
@@ -30,6 +31,7 @@ pub use model::{
     VolumeSelect, VolumeSource,
 };
 pub use parse::{Document, Kind, Parsed, parse};
+pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};
 pub use retention::{Guard, Retention};
 pub use schedule::{Rule, Schedule, ScheduleError};
 pub use schema::schema;

@@ -1,6 +1,6 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{Retention, Schedule};
+use super::{Quiesce, Retention, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -104,6 +104,8 @@ pub struct VolumeSource {
     pub select: VolumeSelect,
     /// Globs, relative to the volume's root, of what is left out: `cache/**`, `*.log` (any depth when it has no `/`).
     pub exclude: Vec<String>,
+    /// How the containers that write to it are made to stand still while it is read; `None`: they are not.
+    pub quiesce: Option<Arc<Quiesce>>,
 }
 
 /// Which volumes a policy speaks of.

@@ -6,9 +6,10 @@ use super::{
     BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
     Treatment, VolumeSelect, VolumeSource,
 };
-use super::{Rule, ScheduleError, digest, quantity, raw};
+use super::{Rule, ScheduleError, digest, quantity, quiesce, raw};
 use globset::GlobBuilder;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a run may take when the policy does not say.
@@ -21,13 +22,13 @@ const MAX_ZONE: usize = 64;
 /// Docker makes a directory with the volume's name; a file system allows no longer one.
 const MAX_VOLUME_NAME: usize = 255;
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     tree: &'a Node,
     findings: Vec<Finding>,
 }
 
 impl Check<'_> {
-    fn find(&mut self, path: &str, message: impl Into<String>) {
+    pub(super) fn find(&mut self, path: &str, message: impl Into<String>) {
         self.advise(path, message, None);
     }
 
@@ -52,7 +53,7 @@ impl Check<'_> {
         }
     }
 
-    fn positive(&mut self, path: &str, value: Option<&raw::Duration>) -> Option<Duration> {
+    pub(super) fn positive(&mut self, path: &str, value: Option<&raw::Duration>) -> Option<Duration> {
         let duration = self.duration(path, value)?;
         if duration.is_zero() {
             self.find(path, "must be longer than nothing");
@@ -156,11 +157,14 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
             return None;
         }
     };
-    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone() }))
+    let quiesce = volume.quiesce.as_ref().and_then(|raw| quiesce::check(check, raw)).map(Arc::new);
+    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone(), quiesce }))
 }
 
 fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Treatment> {
     if let Some(exempt) = &spec.exempt {
+        let raw::Source::Volume(volume) = &spec.source;
+        let quiesced = volume.quiesce.is_some();
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");
         }
@@ -169,6 +173,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             ("repositories", spec.repositories.is_some()),
             ("retention", spec.retention.is_some()),
             ("timeout", spec.timeout.is_some()),
+            ("source.volume.quiesce", quiesced),
         ];
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             check.find(&format!("spec.{field}"), "an exempt source has none: take out this field, or `exempt`");

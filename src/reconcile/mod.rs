@@ -21,7 +21,8 @@ pub use facts::{Attempt, Facts, RepositoryFacts, TargetFacts};
 pub use freshness::GRACE;
 pub use key::{SourceKey, TargetKey};
 pub use observed::{
-    Container, DockerState, Observed, Readable, RepositoryHealth, RepositoryState, Running, SnapshotRecord, Volume,
+    Container, DockerState, Observed, Quiesced, Readable, RepositoryHealth, RepositoryState, Running, SnapshotRecord,
+    Volume,
 };
 pub use outcome::{FileProblem, Operation, Outcome, RunId, RunResult};
 pub use plan::{Action, BackupAction, Cause, Decision, ForgetAction, Plan, PruneAction};

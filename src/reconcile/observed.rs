@@ -155,6 +155,24 @@ pub struct SnapshotRecord {
     pub added_bytes: u64,
 }
 
+/// A container, or a Swarm service, that Seawall made stand still and has not yet seen back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Quiesced {
+    /// For whom.
+    pub source: SourceKey,
+    /// The run that did it.
+    pub run: RunId,
+    /// The container's name, or the service's.
+    pub container: String,
+    /// By which means.
+    pub mode: crate::policy::Mode,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it has to be back at the latest.
+    pub deadline: Timestamp,
+}
+
 /// A run that is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

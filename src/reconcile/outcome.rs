@@ -135,4 +135,10 @@ pub struct Outcome {
     /// How many there were in all.
     #[serde(default)]
     pub problem_count: u64,
+    /// How long the application stood still, until it was back; `None`: it was not touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiesce_seconds: Option<f64>,
+    /// What else people should know of, one sentence each; every one becomes an event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

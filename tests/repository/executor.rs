@@ -71,7 +71,11 @@ fn policy(timeout: Duration) -> Policy {
         labels: BTreeMap::new(),
         description: String::new(),
         criticality: Criticality::Medium,
-        source: Source::Volume(VolumeSource { select: VolumeSelect::Name("data".to_owned()), exclude: Vec::new() }),
+        source: Source::Volume(VolumeSource {
+            select: VolumeSelect::Name("data".to_owned()),
+            exclude: Vec::new(),
+            quiesce: None,
+        }),
         treatment: Treatment::Backup(Box::new(spec)),
         objectives: Objectives::default(),
         suspend: false,

@@ -47,6 +47,8 @@ pub fn outcome(policy: &str, source: &str, seconds: i64, result: RunResult) -> O
         freed_bytes: 0,
         problems: vec![],
         problem_count: 0,
+        quiesce_seconds: None,
+        warnings: Vec::new(),
     }
 }
 

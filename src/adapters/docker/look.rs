@@ -44,6 +44,16 @@ impl Docker {
         })
     }
 
+    /// Every container, running or not, by name. Waits for no file system.
+    ///
+    /// # Errors
+    /// Whatever keeps the engine from answering.
+    pub async fn containers(&self) -> Result<BTreeMap<String, Container>, DockerError> {
+        let all = ListContainersOptions { all: true, ..Default::default() };
+        let found = self.call("list its containers", CALL_TIMEOUT, self.client.list_containers(Some(all))).await?;
+        Ok(found.into_iter().map(container).map(|container| (container.name.clone(), container)).collect())
+    }
+
     /// One volume as it is this moment, for whoever is about to read it: one that Docker mounts for a container may have been
     /// unmounted since the last look, and an empty directory is then in its place. `used_by` is left empty.
     ///

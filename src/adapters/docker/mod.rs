@@ -21,7 +21,7 @@ pub use exec::Executed;
 use address::Address;
 use bollard::errors::Error;
 use bollard::query_parameters::EventsOptions;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,6 +79,24 @@ impl Docker {
             let kind = event.typ.map(|kind| kind.to_string()).unwrap_or_default();
             Ok(format!("{kind} {} {}", event.action.unwrap_or_default(), name.unwrap_or_default()))
         })
+    }
+
+    /// What was done with one container in a span of time, oldest first, in Docker's words: `pause`, `kill`, `die`,
+    /// `stop`, `start`, … The engine remembers its last few hundred events only, and none across its own restart.
+    ///
+    /// # Errors
+    /// Whatever keeps the engine from answering.
+    pub async fn history(&self, id: &str, since: Timestamp, until: Timestamp) -> Result<Vec<String>, DockerError> {
+        let what = format!("tell what was done with container {id}");
+        let filters = HashMap::from([
+            ("type".to_owned(), vec!["container".to_owned()]),
+            ("container".to_owned(), vec![id.to_owned()]),
+        ]);
+        let precise = |at: Timestamp| format!("{}.{:09}", at.as_second(), at.subsec_nanosecond());
+        let options =
+            EventsOptions { since: Some(precise(since)), until: Some(precise(until)), filters: Some(filters) };
+        let events = self.client.events(Some(options)).try_filter_map(|event| async { Ok(event.action) });
+        self.call(&what, CALL_TIMEOUT, events.try_collect()).await
     }
 
     /// One call, named by what it is to do ("list its volumes"), within a timeout.

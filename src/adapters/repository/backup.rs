@@ -4,12 +4,12 @@ use super::error::{Reason, RepositoryError};
 use super::files::LocalFiles;
 use super::lock::Lock;
 use super::report::{BackupReport, Control, SnapshotMeta, VolumeTree};
-use super::source::Source;
+use super::source::{Reading, Source};
 use super::{RepositoryAdapter, interrupted, lock, snapshots};
 use crate::adapters::volume_walk::{Exclude, Notes, Walk};
 use crate::reconcile::{SnapshotRecord, SourceKey};
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{BackupOptions, FileType, Id, ParentOptions};
+use rustic_core::{BackupOptions, FileType, Id, IndexedIdsStatus, ParentOptions, Repository};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -30,12 +30,14 @@ impl RepositoryAdapter {
         let exclude = Exclude::new(&tree.exclude).map_err(|e| {
             RepositoryError::because(Reason::Refused, "An exclude pattern is not a glob; correct it", &e)
         })?;
-        let walk = Walk::open(&tree.root, exclude, control.cancel.clone()).map_err(|e| {
-            let message =
-                format!("The source's directory {} cannot be read; no snapshot was made", tree.root.display());
-            RepositoryError::because(Reason::SourceLost, message, &e)
-        })?;
-        if walk.is_empty() {
+        let walk = || {
+            Walk::open(&tree.root, exclude.clone(), control.cancel.clone()).map_err(|e| {
+                let message =
+                    format!("The source's directory {} cannot be read; no snapshot was made", tree.root.display());
+                RepositoryError::because(Reason::SourceLost, message, &e)
+            })
+        };
+        if walk()?.is_empty() {
             return Ok(BackupReport { empty: true, ..BackupReport::default() });
         }
         let manifest = serde_json::to_vec_pretty(&meta.manifest)
@@ -43,10 +45,22 @@ impl RepositoryAdapter {
         let manifest_length = manifest.len() as u64;
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        let (root, notes) = (walk.root().clone(), walk.notes());
+        let repository = self.resident()?;
+        let parent = self.parent(&meta.source, &meta.host)?;
         let failures = self.files.failures();
-        let archived = self.archive(&Source::new(&tree.name, manifest, walk, control), &tree.name, meta);
+
+        let reading = Reading::begin(control)?;
+        // Opened again: what was listed before belongs to another moment than what is read.
+        let walk = walk()?;
+        let (root, notes) = (walk.root().clone(), walk.notes());
+        let source = Source::new(&tree.name, manifest, walk, control, reading);
+        let archived = self.archive(&repository, parent, &source, &tree.name, meta);
+        // Where the archiver broke off, what it had not begun to read is still in there.
+        drop(source);
         root.look_again();
+        if let Some(around) = &control.around {
+            around.verdict()?;
+        }
         let mut snapshot = self.verdict(archived, &notes, failures, control, tree)?;
 
         let (problems, problem_count) = notes.problems();
@@ -65,9 +79,14 @@ impl RepositoryAdapter {
     }
 
     /// Reads and stores everything but the snapshot itself.
-    fn archive(&self, source: &Source, name: &str, meta: &SnapshotMeta) -> Result<SnapshotFile, RepositoryError> {
-        let repository = self.resident()?;
-        let parent = self.parent(&meta.source, &meta.host)?;
+    fn archive(
+        &self,
+        repository: &Repository<IndexedIdsStatus>,
+        parent: Option<String>,
+        source: &Source,
+        name: &str,
+        meta: &SnapshotMeta,
+    ) -> Result<SnapshotFile, RepositoryError> {
         let parents = ParentOptions::default().force(parent.is_none()).parents(parent.into_iter().collect::<Vec<_>>());
         let options = BackupOptions::default().parent_opts(parents).no_scan(true);
         let paths = [PathBuf::from("/").join(name)];

@@ -19,7 +19,7 @@ mod source;
 
 pub use error::{Reason, RepositoryError};
 pub use registry::Registry;
-pub use report::{BackupReport, Control, PruneReport, SnapshotMeta, VolumeTree};
+pub use report::{Around, BackupReport, Control, PruneReport, SnapshotMeta, VolumeTree};
 
 use crate::adapters::key::Secret;
 use crate::reconcile::SnapshotRecord;

@@ -1,5 +1,6 @@
 //! What goes in and out of a repository, free of the library's types.
 
+use super::RepositoryError;
 use crate::controller::ports::Progress;
 use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
@@ -35,9 +36,27 @@ pub struct SnapshotMeta {
     pub manifest: serde_json::Value,
 }
 
+/// What happens around the reading of a source. Blocking.
+pub trait Around: Send + Sync + std::fmt::Debug {
+    /// Called once everything is ready that can fail or take time, and nothing has been read.
+    ///
+    /// # Errors
+    /// The source is not read, and this is why.
+    fn before(&self) -> Result<(), RepositoryError>;
+    /// Called, after [`Around::before`], as soon as nothing more is read, for whatever reason. Does not wait.
+    fn after(&self);
+    /// Called once everything is stored, before there is a snapshot: whether there may be one.
+    ///
+    /// # Errors
+    /// There is none, and this is why.
+    fn verdict(&self) -> Result<(), RepositoryError>;
+}
+
 /// How a long operation is ended early and how far it is.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
+    /// What happens around the reading, where something does.
+    pub around: Option<Arc<dyn Around>>,
     /// Once cancelled, the operation returns within seconds.
     pub cancel: CancellationToken,
     /// Advanced while files are read.

@@ -1,7 +1,9 @@
 //! A walked volume as the library's archiver wants it.
 
-use super::report::Control;
+use super::RepositoryError;
+use super::report::{Around, Control};
 use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener, Walk};
+use crate::controller::ports::Progress;
 use base64::Engine;
 use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
@@ -14,6 +16,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The manifest's name in a snapshot.
 const MANIFEST: &str = ".seawall.json";
 
+/// That something of the source is still to be read. Shared by the walk and by every file that it gave out; when the
+/// last of them is done, whoever waits for the end of reading is told.
+#[derive(Clone)]
+pub(super) struct Reading {
+    _shared: Option<Arc<Told>>,
+}
+
+struct Told(Arc<dyn Around>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.after();
+    }
+}
+
+impl Reading {
+    pub(super) fn begin(control: &Control) -> Result<Self, RepositoryError> {
+        let Some(around) = &control.around else { return Ok(Self { _shared: None }) };
+        around.before()?;
+        Ok(Self { _shared: Some(Arc::new(Told(Arc::clone(around)))) })
+    }
+}
+
 /// The manifest and a volume, once.
 pub(super) struct Source {
     parts: Mutex<Option<Parts>>,
@@ -25,17 +50,19 @@ pub(super) struct Parts {
     manifest: Option<(Metadata, Vec<u8>)>,
     walk: Walk,
     notes: Arc<Notes>,
-    control: Control,
+    progress: Arc<Progress>,
+    /// `None` once the walk is over.
+    reading: Option<Reading>,
 }
 
 /// Something with contents.
 pub(super) enum Open {
     Manifest(Vec<u8>),
-    File(Opener, Control),
+    File(Opener, Arc<Progress>, Option<Reading>),
 }
 
 impl Source {
-    pub(super) fn new(name: &str, manifest: Vec<u8>, walk: Walk, control: &Control) -> Self {
+    pub(super) fn new(name: &str, manifest: Vec<u8>, walk: Walk, control: &Control, reading: Reading) -> Self {
         let notes = walk.notes();
         let metadata = manifest_metadata(&manifest, walk.root().meta());
         let parts = Parts {
@@ -43,7 +70,8 @@ impl Source {
             manifest: Some((metadata, manifest)),
             walk,
             notes,
-            control: control.clone(),
+            progress: Arc::clone(&control.progress),
+            reading: Some(reading),
         };
         Self { parts: Mutex::new(Some(parts)) }
     }
@@ -71,7 +99,10 @@ impl Iterator for Parts {
             return Some(Ok(ReadSourceEntry { path: MANIFEST.into(), node, open: Some(Open::Manifest(bytes)) }));
         }
         loop {
-            let entry = self.walk.next()?;
+            let Some(entry) = self.walk.next() else {
+                self.reading = None;
+                return None;
+            };
             let path = self.name.join(&entry.path);
             let at = entry.path.clone();
             match self.node(entry, &path) {
@@ -89,7 +120,7 @@ impl Parts {
         let kind = match entry.kind {
             Kind::Directory => NodeType::Dir,
             Kind::File(opener) => {
-                open = Some(Open::File(opener, self.control.clone()));
+                open = Some(Open::File(opener, Arc::clone(&self.progress), self.reading.clone()));
                 NodeType::File
             }
             Kind::Symlink(target) => NodeType::from_link(&target),
@@ -99,7 +130,7 @@ impl Parts {
             Kind::Character => NodeType::Chardev { device: entry.meta.stands_for },
         };
         if !matches!(kind, NodeType::Dir) {
-            self.control.progress.add_files(1);
+            self.progress.add_files(1);
         }
         let node = Node::new_node(path.file_name().unwrap_or_default(), kind, metadata);
         Ok(ReadSourceEntry { path: path.to_owned(), node, open })
@@ -112,8 +143,8 @@ impl ReadSourceOpen for Open {
     fn open(self) -> RusticResult<Self::Reader> {
         match self {
             Self::Manifest(bytes) => Ok(Box::new(Cursor::new(bytes))),
-            Self::File(opener, control) => match opener.open() {
-                Ok(reader) => Ok(Box::new(Counting { reader, control })),
+            Self::File(opener, progress, reading) => match opener.open() {
+                Ok(reader) => Ok(Box::new(Counting { reader, progress, _reading: reading })),
                 Err(error) => Err(RusticError::with_source(ErrorKind::InputOutput, "could not open", error)),
             },
         }
@@ -123,13 +154,14 @@ impl ReadSourceOpen for Open {
 /// Tells how far the run is.
 struct Counting<R> {
     reader: R,
-    control: Control,
+    progress: Arc<Progress>,
+    _reading: Option<Reading>,
 }
 
 impl<R: Read> Read for Counting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let length = self.reader.read(buffer)?;
-        self.control.progress.add_bytes(length as u64);
+        self.progress.add_bytes(length as u64);
         Ok(length)
     }
 }

@@ -78,6 +78,8 @@ impl Job {
             freed_bytes: 0,
             problems: vec![],
             problem_count: 0,
+            quiesce_seconds: None,
+            warnings: Vec::new(),
         };
         self.end.send(vec![outcome]).unwrap();
     }

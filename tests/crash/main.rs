@@ -1,0 +1,14 @@
+//! Whatever ends Seawall, nothing that it stopped stays stopped: the real binary against a real engine. Needs root and
+//! `restic`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod endings;
+mod engine;
+mod host;
+mod kills;
+mod people;
+mod still;
