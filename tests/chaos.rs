@@ -44,7 +44,9 @@ fn locks(host: &Host) -> BTreeSet<OsString> {
 
 /// Waits until the process has ended, or a run of it has begun to work on the repository.
 fn at_work(child: &mut Child, host: &Host, before: &BTreeSet<OsString>) {
+    let begun = Instant::now();
     while child.try_wait().unwrap().is_none() && locks(host).is_subset(before) {
+        assert!(begun.elapsed() < Duration::from_mins(1), "what was asked for was never begun");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -92,7 +94,7 @@ fn kills_at_random_moments_lose_nothing_that_was_said_to_be_safe() {
             let mut operator = quiet(&mut host.command(&["run", "--listen", "127.0.0.1:0"]));
             let socket = host.state().join("seawall.sock");
             support::operator::until("it listens", Path::new(""), || UnixStream::connect(&socket).is_ok());
-            let _whatever = run(&mut host.command(&["backup", "chaos", "--no-wait"]));
+            host.seawall(&["backup", "chaos", "--no-wait"]).ok();
             at_work(&mut operator, &host, &before);
             kill_after(operator, work.mul_f64(luck * 3.0));
         } else {

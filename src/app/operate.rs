@@ -4,11 +4,12 @@ use super::{BUILD, Options};
 use crate::adapters::docker::Docker;
 use crate::adapters::repository::Registry;
 use crate::clock::{Clock, SystemClock};
-use crate::controller::ports::{Record, Refresh, Views};
+use crate::controller::ports::{Record, Refresh, StatusReceiver, Views};
 use crate::controller::{Controller, Parts};
 use crate::execute::Executor;
 use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
+use crate::http::socket::{Backstage, Socket};
 use crate::observe::docker::DockerHandle;
 use crate::observe::repositories::RepositoriesHandle;
 use crate::status::persist::StateDir;
@@ -106,10 +107,9 @@ async fn operate(options: Options) -> anyhow::Result<()> {
         build: BUILD,
     });
     let (commands, receiver) = mpsc::channel(64);
-    let backstage = http::socket::Backstage { commands, history: state.clone(), repositories: repository_view };
+    let backstage = Backstage { commands, history: state.clone(), repositories: repository_view };
     let tcp = tokio::spawn(http::serve(listener, status.clone(), metrics::encode::text, edges_end.clone()));
-    let local = http::socket::serve(socket, status, metrics::encode::text, backstage, edges_end.clone());
-    let local = tokio::spawn(local);
+    let local = tokio::spawn(serve_locally(socket, status, backstage, edges_end.clone()));
     let watchdog = tokio::spawn(quiescer.watch(record, edges_end.clone()));
     let signals = tokio::spawn(signals.obey(edges, stop.clone()));
     tracing::info!(
@@ -131,6 +131,14 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     }
     tracing::info!("Seawall has ended");
     Ok(())
+}
+
+/// Whoever asks before the first pass waits for it in the socket's queue: until then no policy is known.
+async fn serve_locally(socket: Socket, mut status: StatusReceiver, backstage: Backstage, end: CancellationToken) {
+    let first_pass = status.wait_for(|status| status.at.is_some());
+    if end.run_until_cancelled(first_pass).await.is_some_and(|seen| seen.is_ok()) {
+        http::socket::serve(socket, status, metrics::encode::text, backstage, end).await;
+    }
 }
 
 /// What the system is asked to tell. Listened for from the start and to the end: between two listeners a signal would

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::reconcile::plan::Verdict;
 use crate::reconcile::{Operation, Outcome, RunResult, SourceKey};
 use crate::status::model::StatusSnapshot;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -94,6 +94,9 @@ async fn wait(
                 ended = unrecorded(&status, source, asked_at);
             }
             if ended.is_empty() {
+                if !status.plan.takes(source) {
+                    bail!("{source} cannot be backed up any more; see `seawall describe policy {policy}`");
+                }
                 if let Some(why) = in_the_way(&status, source)
                     && waiting.get(source) != Some(&why)
                 {

@@ -137,6 +137,8 @@ impl Controller {
         let facts = fold::settle_in(&self.observed.facts, desired, &plan, known, now);
         self.entry.audit.extend(events::accepted(&self.observed.facts, desired, now));
         self.remember(if plan.missed.is_empty() { facts } else { fold::account(&facts, &plan) });
+        // What was asked for ends with what it was asked of.
+        self.observed.requested.retain(|key| plan.takes(key));
         self.refuse(&mut plan, desired, now);
         let work = self.runs.begin(&plan, &loaded.desired, &self.observed.docker, self.parts.max_runs, now);
         let begun: Vec<SourceKey> = work.iter().filter_map(runs::source_of).collect();

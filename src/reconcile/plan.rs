@@ -22,6 +22,16 @@ pub struct Plan {
     pub wake_at: Option<Timestamp>,
 }
 
+impl Plan {
+    /// Whether a backup of the source can be made, now or once what stands in the way is gone.
+    #[must_use]
+    pub fn takes(&self, source: &SourceKey) -> bool {
+        let of = |d: &&Decision| d.policy == source.policy && d.source.as_ref() == Some(&source.source);
+        let never = [Verdict::Suspended, Verdict::Exempt, Verdict::NoMatch];
+        self.decisions.iter().find(of).is_some_and(|d| !never.contains(&d.verdict))
+    }
+}
+
 /// One piece of work for an executor, which has no choices left to make.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "do")]

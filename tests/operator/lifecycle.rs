@@ -5,6 +5,7 @@ use crate::support::engine::Engine;
 use crate::support::operator::{Host, Operator, policy};
 use rustix::process::Signal;
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// What Docker and systemd users are promised.
@@ -90,6 +91,25 @@ fn sighup_reads_the_policies_again() {
     operator.signal(Signal::HUP);
     operator.until("the new policy", |o| o.metric("seawall_policy_info", &[("policy", "b")]).is_some());
     operator.stop();
+}
+
+#[test]
+fn a_backup_can_be_asked_for_as_soon_as_somebody_listens() {
+    let engine = Engine::shared();
+    let host = Host::new(&engine);
+    let volume = engine.volume("early", &[], &[]);
+    fs::write(engine.mountpoint(&volume).join("file"), "1").unwrap();
+    host.write("early.yaml", &policy("early", &volume, RARELY, &[]));
+    // A first pass that takes its time.
+    let many: String = (0..500).map(|n| policy(&format!("p{n}"), "no-such-volume", RARELY, &[]) + "---\n").collect();
+    host.write("many.yaml", &many);
+    for _ in 0..3 {
+        let operator = host.launch(&[]);
+        let socket = host.state().join("seawall.sock");
+        operator.until("it listens", |_| UnixStream::connect(&socket).is_ok());
+        host.seawall(&["backup", "early", "--no-wait"]).ok();
+        operator.stop();
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ pub struct Rig {
     pub repositories: watch::Sender<Arc<BTreeMap<String, RepositoryState>>>,
     pub cancel: CancellationToken,
     pub task: tokio::task::JoinHandle<()>,
-    _loaded: watch::Sender<Arc<Loaded>>,
+    pub loaded: watch::Sender<Arc<Loaded>>,
 }
 
 /// What a rig is made with.
@@ -220,7 +220,7 @@ impl Plan {
         let (commands, asked) = mpsc::channel(8);
         let cancel = CancellationToken::new();
         let task = tokio::spawn(controller.run(asked, cancel.clone()));
-        Rig { clock, record, jobs: receiver, commands, status, docker, repositories, cancel, task, _loaded: loaded }
+        Rig { clock, record, jobs: receiver, commands, status, docker, repositories, cancel, task, loaded }
     }
 }
 
@@ -261,7 +261,7 @@ pub fn count(status: &StatusSnapshot, policy: &str, result: RunResult) -> u64 {
     status.runs.iter().find(same).map_or(0, |run| run.count)
 }
 
-fn desired(policies: &[&str]) -> Desired {
+pub fn desired(policies: &[&str]) -> Desired {
     let mut documents = Vec::new();
     for name in policies {
         let file = PathBuf::from(format!("{name}.yaml"));

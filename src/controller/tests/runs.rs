@@ -1,9 +1,11 @@
 //! How runs begin and end.
 
-use super::rig::{Plan, Rig, at, count};
-use crate::controller::ports::Begun;
+use super::rig::{Plan, Rig, at, count, desired};
+use crate::controller::ports::{Begun, Loaded};
+use crate::reconcile::plan::Verdict;
 use crate::reconcile::{Action, BackupAction, Cause, RunId, RunResult, SourceKey};
 use crate::status::model::StatusSnapshot;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When a source's failed run is tried again, in seconds after the beginning.
@@ -94,6 +96,22 @@ async fn asked_during_a_run_is_done_after_it() {
     rig.idle(Duration::from_mins(1)).await;
     running.end(RunResult::Success, at(60));
     assert!(matches!(&rig.job().await.work.action, Action::Backup(b) if b.cause == Cause::Manual));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_ends_with_its_policy() {
+    let mut rig = Plan { fresh: true, ..Plan::of(&["p"]) }.start();
+    rig.until("a first pass", |s| s.reconciles > 0).await;
+    rig.docker.send_modify(|docker| Arc::make_mut(docker).up = false);
+    rig.ask("p").await.unwrap();
+    rig.until("it waits", |s| s.policies["p"].sources[0].verdict == Verdict::Waiting).await;
+    for policies in [&[][..], &["p"]] {
+        let desired = Arc::new(desired(policies));
+        rig.loaded.send_replace(Arc::new(Loaded { desired, ..Loaded::default() }));
+        rig.until("in force", |s| s.policies.len() == policies.len()).await;
+    }
+    rig.docker.send_modify(|docker| Arc::make_mut(docker).up = true);
+    rig.idle(Duration::from_mins(30)).await;
 }
 
 #[tokio::test(start_paused = true)]
