@@ -3,8 +3,9 @@
 //! With [`syntax`] the only place that knows the YAML library. What a hostile file can cost is bounded here: its size, the
 //! number of its documents, their depth, the number of their values and what their aliases may expand to.
 
+mod syntax;
+
 use super::finding::{Finding, Place};
-use super::syntax;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::Budget;
 use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};

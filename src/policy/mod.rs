@@ -18,7 +18,6 @@ pub mod retention;
 pub mod schedule;
 mod schema;
 mod structure;
-mod syntax;
 mod validate;
 mod zone;
 

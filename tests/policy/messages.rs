@@ -33,7 +33,7 @@ fn unknown_fields_at_every_level() {
 #[test]
 fn what_is_not_there_yet() {
     let policy = [
-        ("      exclude:", "      quiesce: {mode: pause}\n      exclude:"),
+        ("      exclude:", "      sqlite: auto\n      exclude:"),
         ("  timeout: 2h", "  verification: {drill: {schedule: {cron: \"0 4 1 * *\"}}}"),
         ("    volume:", "    bucket:"),
     ];

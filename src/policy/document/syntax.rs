@@ -1,7 +1,7 @@
 //! What the YAML library says about text that is no YAML, in words for whoever wrote it.
 
-use super::document::{MAX_DEPTH, MAX_VALUES};
-use super::finding::{Finding, Place};
+use super::{MAX_DEPTH, MAX_VALUES};
+use crate::policy::finding::{Finding, Place};
 use serde_yaml::Error;
 
 /// The usual mistakes: words that the library's message contains, what is wrong, what to do.
