@@ -4,7 +4,7 @@ use super::document::{MAX_FILE_BYTES, Node, Value, sections};
 use super::finding::{Finding, Place, list, nearest, short};
 use super::{Diagnostic, Policy, Repository, raw, schema, structure, validate};
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -148,11 +148,11 @@ fn document(file: &Path, mut tree: Node, text: &str, documents: &mut Vec<Documen
     };
     let (mut findings, clean) = structure::check(schema::of(kind), &mut tree);
     let (document, found) = match kind {
-        Kind::BackupPolicy => decode::<raw::BackupPolicy>(clean).map_or_else(Default::default, |raw| {
+        Kind::BackupPolicy => decode::<raw::BackupPolicy>(kind, clean).map_or_else(Default::default, |raw| {
             let (policy, found) = validate::policy(&raw, &tree, file, text);
             (policy.map(Document::Policy), found)
         }),
-        Kind::Repository => decode::<raw::RepositoryDocument>(clean).map_or_else(Default::default, |raw| {
+        Kind::Repository => decode::<raw::RepositoryDocument>(kind, clean).map_or_else(Default::default, |raw| {
             let (repository, found) = validate::repository(&raw, &tree, file);
             let line = tree.place.line;
             (repository.map(|repository| Document::Repository { repository, line, text: text.into() }), found)
@@ -169,9 +169,20 @@ fn document(file: &Path, mut tree: Node, text: &str, documents: &mut Vec<Documen
     findings
 }
 
-/// What is left of a document after its errors were taken out may lack what it needs; then only those errors are told.
-fn decode<T: DeserializeOwned>(clean: Option<Json>) -> Option<T> {
-    serde_json::from_value(clean?).ok()
+/// Reads what is left of a document after its errors were taken out. What it needs and lacks is an error already, and
+/// stands in as something harmless, so that the sense of the rest is judged all the same; such a document is never used.
+fn decode<T: DeserializeOwned>(kind: Kind, clean: Option<Json>) -> Option<T> {
+    let mut clean = clean?;
+    let root = clean.as_object_mut()?;
+    root.entry("apiVersion").or_insert_with(|| "seawall.dev/v1".into());
+    root.entry("kind").or_insert_with(|| kind.as_str().into());
+    root.entry("metadata").or_insert_with(|| json!({})).as_object_mut()?.entry("name").or_insert_with(|| "x".into());
+    let spec = root.entry("spec").or_insert_with(|| json!({})).as_object_mut()?;
+    match kind {
+        Kind::BackupPolicy => spec.entry("source").or_insert_with(|| json!({"volume": {"name": "x"}})),
+        Kind::Repository => spec.entry("local").or_insert_with(|| json!({"path": "/x"})),
+    };
+    serde_json::from_value(clean).ok()
 }
 
 fn kind(tree: &Node) -> Result<Kind, Finding> {

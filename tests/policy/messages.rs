@@ -249,6 +249,13 @@ fn a_secret_is_refused_and_never_repeated() {
 }
 
 #[test]
+fn what_is_missing_hides_nothing_else() {
+    let text = "apiVersion: seawall.dev/v1\nkind: BackupPolicy\nmetadata: {name: A_B}\nspec:\n  schedule: {cron: x}\n";
+    let fields: Vec<String> = read(text).errors.into_iter().map(|e| e.field).collect();
+    assert_eq!(fields, ["metadata.name", "spec.source", "spec.schedule.cron"]);
+}
+
+#[test]
 fn every_document_of_a_file_tells_its_own_errors() {
     let text = [
         edit(POLICY, "kind:", "kidn:"),
