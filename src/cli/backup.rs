@@ -131,24 +131,11 @@ fn unrecorded(status: &StatusSnapshot, source: &SourceKey, asked_at: Timestamp) 
     let ended = stores.filter_map(|store| Some((&store.repository, store.last_run.as_ref()?)));
     let ended = ended.filter(|(_, run)| run.started >= asked_at);
     ended
-        .map(|(repository, run)| Outcome {
-            run: run.run.clone(),
-            operation: Operation::Backup,
-            source: Some(source.clone()),
-            repository: repository.clone(),
-            slot: run.slot,
-            cause: String::new(),
-            started: run.started,
-            finished: run.finished,
-            result: run.result,
-            message: run.message.clone(),
-            snapshot: None,
-            forgotten: Vec::new(),
-            freed_bytes: 0,
-            problems: Vec::new(),
-            problem_count: 0,
-            quiesce_seconds: None,
-            warnings: Vec::new(),
+        .map(|(repository, run)| {
+            let id = run.run.clone();
+            let nothing = Outcome::nothing(id, Operation::Backup, Some(source.clone()), repository, run.started);
+            let message = run.message.clone();
+            Outcome { slot: run.slot, finished: run.finished, result: run.result, message, ..nothing }
         })
         .collect()
 }

@@ -141,24 +141,12 @@ fn broken(begun: &Begun, result: RunResult, message: &str, finished: Timestamp) 
     run.repositories
         .iter()
         .enumerate()
-        .map(|(nth, repository)| Outcome {
-            run: if nth == 0 { run.run.clone() } else { RunId(format!("{}-{}", run.run, nth + 1)) },
-            operation: run.operation,
-            source: run.source.clone(),
-            repository: repository.clone(),
-            slot,
-            cause: cause.to_owned(),
-            started: run.started,
-            finished,
-            result,
-            message: message.to_owned(),
-            snapshot: None,
-            forgotten: Vec::new(),
-            freed_bytes: 0,
-            problems: Vec::new(),
-            problem_count: 0,
-            quiesce_seconds: None,
-            warnings: Vec::new(),
+        .map(|(nth, repository)| {
+            let id = if nth == 0 { run.run.clone() } else { RunId(format!("{}-{}", run.run, nth + 1)) };
+            let cause = cause.to_owned();
+            let message = message.to_owned();
+            let nothing = Outcome::nothing(id, run.operation, run.source.clone(), repository, run.started);
+            Outcome { slot, cause, finished, result, message, ..nothing }
         })
         .collect()
 }

@@ -65,25 +65,7 @@ async fn blocking<T: Send + 'static>(
 
 /// An outcome that says nothing yet: a failure, until it is filled in.
 fn blank(control: &RunControl, operation: Operation, source: Option<SourceKey>, repository: &str) -> Outcome {
-    Outcome {
-        run: control.run.clone(),
-        operation,
-        source,
-        repository: repository.to_owned(),
-        slot: None,
-        cause: String::new(),
-        started: control.started,
-        finished: control.started,
-        result: RunResult::Failure,
-        message: String::new(),
-        snapshot: None,
-        forgotten: Vec::new(),
-        freed_bytes: 0,
-        problems: Vec::new(),
-        problem_count: 0,
-        quiesce_seconds: None,
-        warnings: Vec::new(),
-    }
+    Outcome::nothing(control.run.clone(), operation, source, repository, control.started)
 }
 
 /// Fills in how a run ended that did not do its work.

@@ -142,3 +142,35 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
+
+impl Outcome {
+    /// That a run of `operation` began at `started` and came to nothing: a failure, until what it did is filled in.
+    #[must_use]
+    pub fn nothing(
+        run: RunId,
+        operation: Operation,
+        source: Option<SourceKey>,
+        repository: &str,
+        started: Timestamp,
+    ) -> Self {
+        Self {
+            run,
+            operation,
+            source,
+            repository: repository.to_owned(),
+            slot: None,
+            cause: String::new(),
+            started,
+            finished: started,
+            result: RunResult::Failure,
+            message: String::new(),
+            snapshot: None,
+            forgotten: Vec::new(),
+            freed_bytes: 0,
+            problems: Vec::new(),
+            problem_count: 0,
+            quiesce_seconds: None,
+            warnings: Vec::new(),
+        }
+    }
+}

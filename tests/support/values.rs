@@ -31,25 +31,9 @@ pub fn attempt(result: RunResult) -> Attempt {
 /// A backup run that began so many seconds in, which is also its id (unless another source's has it).
 pub fn outcome(policy: &str, source: &str, seconds: i64, result: RunResult) -> Outcome {
     let run = if source == "v" { seconds.to_string() } else { format!("{source}-{seconds}") };
-    Outcome {
-        run: RunId(run),
-        operation: Operation::Backup,
-        source: Some(SourceKey { policy: policy.into(), source: source.into() }),
-        repository: "default".into(),
-        slot: None,
-        cause: "scheduled".into(),
-        started: at(seconds),
-        finished: at(seconds + 1),
-        result,
-        message: "done".into(),
-        snapshot: None,
-        forgotten: vec![],
-        freed_bytes: 0,
-        problems: vec![],
-        problem_count: 0,
-        quiesce_seconds: None,
-        warnings: Vec::new(),
-    }
+    let source = SourceKey { policy: policy.into(), source: source.into() };
+    let nothing = Outcome::nothing(RunId(run), Operation::Backup, Some(source), "default", at(seconds));
+    Outcome { cause: "scheduled".into(), finished: at(seconds + 1), result, message: "done".into(), ..nothing }
 }
 
 /// One source of a policy, backed up once with success, in the repository `default`.

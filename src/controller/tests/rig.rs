@@ -62,25 +62,12 @@ impl Job {
     pub fn end(self, result: RunResult, now: Timestamp) {
         let Action::Backup(backup) = &self.work.action else { panic!("{:?}", self.work.action) };
         let snapshot = (result == RunResult::Success).then(|| snapshot(&backup.source, self.control.started));
-        let outcome = Outcome {
-            run: self.control.run.clone(),
-            operation: Operation::Backup,
-            source: Some(backup.source.clone()),
-            repository: backup.repositories[0].clone(),
-            slot: Some(backup.slot),
-            cause: backup.cause.as_str().into(),
-            started: self.control.started,
-            finished: now,
-            result,
-            message: "as the test says".into(),
-            snapshot,
-            forgotten: vec![],
-            freed_bytes: 0,
-            problems: vec![],
-            problem_count: 0,
-            quiesce_seconds: None,
-            warnings: Vec::new(),
-        };
+        let (source, repository) = (backup.source.clone(), &backup.repositories[0]);
+        let (run, started) = (self.control.run.clone(), self.control.started);
+        let nothing = Outcome::nothing(run, Operation::Backup, Some(source), repository, started);
+        let (slot, cause) = (Some(backup.slot), backup.cause.as_str().into());
+        let message = "as the test says".into();
+        let outcome = Outcome { slot, cause, finished: now, result, message, snapshot, ..nothing };
         self.end.send(vec![outcome]).unwrap();
     }
 }
