@@ -13,7 +13,7 @@ use seawall::controller::ports::{
 };
 use seawall::http::socket::{self, Backstage};
 use seawall::metrics::encode;
-use seawall::reconcile::{Outcome, RunResult, SourceKey};
+use seawall::reconcile::{Outcome, Request, RunResult, SourceKey, Wish};
 use seawall::status::model::StatusSnapshot;
 use seawall::status::persist::StateDir;
 use std::collections::BTreeMap;
@@ -132,11 +132,17 @@ async fn a_backup_is_asked_for_by_name_and_by_a_user() {
     };
     for (refused, code) in [(false, 202), (true, 409)] {
         let asked = post("/api/v1/policies/p/backup?source=v%2D1");
-        let Some(Command::Backup { policy, source, actor, reply }) = unix.commands.recv().await else { panic!() };
-        assert_eq!((policy.as_str(), source.as_deref()), ("p", Some("v-1")));
+        let Some(Command::Ask { wish, actor, reply }) = unix.commands.recv().await else { panic!() };
+        assert_eq!(wish, Wish::Backup { policy: "p".into(), source: Some("v-1".into()) });
         assert!(actor.starts_with("user:") && actor.ends_with(&me()), "{actor}");
         let sources = vec![SourceKey { policy: "p".into(), source: "v-1".into() }];
-        reply.send(if refused { Err("it is suspended".to_owned()) } else { Ok(sources.clone()) }).unwrap();
+        reply
+            .send(if refused {
+                Err("it is suspended".to_owned())
+            } else {
+                Ok(sources.iter().cloned().map(Request::Backup).collect())
+            })
+            .unwrap();
         let answer = asked.await.unwrap();
         assert_eq!(answer.code(), code);
         if refused {

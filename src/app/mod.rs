@@ -3,7 +3,7 @@
 mod once;
 mod operate;
 
-pub use once::{backup_once, look_once};
+pub use once::{carry_out_once, look_once};
 pub use operate::run;
 
 use crate::controller::ports::CountedEvent;

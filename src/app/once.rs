@@ -1,17 +1,17 @@
-//! Commands without an operator: one look at everything, and one backup.
+//! Commands without an operator: one look at everything, and what a person asks for.
 
 use super::{BUILD, Look, Options};
 use crate::adapters::docker::Docker;
 use crate::adapters::repository::Registry;
 use crate::clock::{Clock, SystemClock};
-use crate::controller::once;
 use crate::controller::ports::{EventFilter, History, Loaded, Record, RunFilter};
+use crate::controller::{once, requests};
 use crate::execute::Executor;
 use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
 use crate::observe;
 use crate::reconcile::plan::Plan;
-use crate::reconcile::{Observed, Outcome, decide};
+use crate::reconcile::{Observed, Outcome, Wish, decide};
 use crate::status::fold::{self, Inputs};
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
 use crate::status::persist::StateDir;
@@ -45,13 +45,13 @@ pub fn look_once(options: &Options) -> anyhow::Result<Look> {
     Ok(Look { status, snapshots, runs, events })
 }
 
-/// Backs up a policy's sources, or one of them, without an operator. One outcome per source and repository.
+/// Does what a person asks for, without an operator. One outcome per source and repository.
 ///
 /// # Errors
-/// Nothing could be begun: an operator runs, the policy or the source is unknown or in no state to be backed up.
-pub fn backup_once(options: &Options, policy: &str, source: Option<&str>) -> anyhow::Result<Vec<Outcome>> {
+/// Nothing could be begun: an operator runs, the policy or the source is unknown or in no state for it.
+pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outcome>> {
     let runtime = runtime()?;
-    let state = Arc::new(StateDir::open(&options.state, "seawall backup")?);
+    let state = Arc::new(StateDir::open(&options.state, wish.command())?);
     let registry = Arc::new(Registry::new(&options.state));
     let outcomes = runtime.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -75,12 +75,12 @@ pub fn backup_once(options: &Options, policy: &str, source: Option<&str>) -> any
             anyhow::bail!("ended by a signal; what an earlier process left standing still is not back yet");
         }
         let mut view = look(options, &state, registry.clone(), true).await?;
-        let keys = once::request(&view.loaded.desired, &view.plan, policy, source).map_err(anyhow::Error::msg)?;
-        view.observed.requested = keys;
+        let asked = requests::of(wish, &view.loaded.desired, &view.plan).map_err(anyhow::Error::msg)?;
+        view.observed.requested = asked;
         let executor = Executor::new(registry, options.host.clone(), clock.clone()).with_quiescer(quiescer);
         let execute = Arc::new(executor);
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
-        once::backup(job, execute, state.clone()).await.map_err(anyhow::Error::msg)
+        once::carry_out(job, execute, state.clone()).await.map_err(anyhow::Error::msg)
     });
     runtime.shutdown_background();
     outcomes

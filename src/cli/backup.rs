@@ -13,7 +13,7 @@ use super::tables::{file_problems, result_tone};
 use crate::app::{self, Options};
 use crate::clock::Clock;
 use crate::reconcile::plan::Verdict;
-use crate::reconcile::{Operation, Outcome, RunResult, SourceKey};
+use crate::reconcile::{Operation, Outcome, Request, RunResult, SourceKey, Wish};
 use crate::status::model::StatusSnapshot;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -34,7 +34,8 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
         return Ok(exit);
     }
     remark(&format!("note: no operator runs on {}; backing up without one", options.state.display()));
-    let outcomes = app::backup_once(options, &args.name, args.source.as_deref())?;
+    let wish = Wish::Backup { policy: args.name.clone(), source: args.source.clone() };
+    let outcomes = app::carry_out_once(options, &wish)?;
     for outcome in &outcomes {
         emit(&outcome_text(outcome, style))?;
     }
@@ -94,7 +95,7 @@ async fn wait(
                 ended = unrecorded(&status, source, asked_at);
             }
             if ended.is_empty() {
-                if !status.plan.takes(source) {
+                if !status.plan.takes(&Request::Backup(source.clone())) {
                     bail!("{source} cannot be backed up any more; see `seawall describe policy {policy}`");
                 }
                 if let Some(why) = in_the_way(&status, source)

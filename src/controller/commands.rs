@@ -1,20 +1,19 @@
 //! What a person asks of the running operator.
 
 use super::ports::{AuditEntry, Command, Event};
-use super::{Controller, once};
+use super::{Controller, requests};
 
 impl Controller {
     pub(super) fn obey(&mut self, command: Command) {
         match command {
-            Command::Backup { policy, source, actor, reply } => {
+            Command::Ask { wish, actor, reply } => {
                 let desired = self.parts.views.loaded.borrow().desired.clone();
-                let answer = once::request(&desired, &self.plan, &policy, source.as_deref());
-                if let Ok(keys) = &answer {
-                    for key in keys {
-                        self.audit(&actor, "backup.request", format!("policy/{key}"), String::new());
-                        if !self.observed.requested.contains(key) {
-                            self.observed.requested.push(key.clone());
-                        }
+                let answer = requests::of(&wish, &desired, &self.plan);
+                for request in answer.iter().flatten() {
+                    let action = format!("{}.request", request.operation().as_str());
+                    self.audit(&actor, &action, request.object(), String::new());
+                    if !self.observed.requested.contains(request) {
+                        self.observed.requested.push(request.clone());
                     }
                 }
                 // Whoever asked may be gone; the request stands.

@@ -8,6 +8,7 @@ mod commands;
 mod events;
 pub mod once;
 pub mod ports;
+pub mod requests;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ mod tests;
 use crate::clock::Clock;
 use crate::policy::Desired;
 use crate::reconcile::plan::Plan;
-use crate::reconcile::{Facts, Observed, Outcome, RunId, SourceKey, decide, lint};
+use crate::reconcile::{Facts, Observed, Outcome, Request, RunId, decide, lint};
 use crate::status::fold;
 use crate::status::model::StatusSnapshot;
 use jiff::{SignedDuration, Timestamp};
@@ -138,11 +139,11 @@ impl Controller {
         self.entry.audit.extend(events::accepted(&self.observed.facts, desired, now));
         self.remember(if plan.missed.is_empty() { facts } else { fold::account(&facts, &plan) });
         // What was asked for ends with what it was asked of.
-        self.observed.requested.retain(|key| plan.takes(key));
+        self.observed.requested.retain(|request| plan.takes(request));
         self.refuse(&mut plan, desired, now);
         let work = self.runs.begin(&plan, &loaded.desired, &self.observed.docker, self.parts.max_runs, now);
-        let begun: Vec<SourceKey> = work.iter().filter_map(runs::source_of).collect();
-        self.observed.requested.retain(|key| !begun.contains(key));
+        let begun = |request: &Request| work.iter().any(|w| request.is_answered_by(&w.work.action));
+        self.observed.requested.retain(|request| !begun(request));
         self.entry.begun.extend(work.iter().map(|w| Begun {
             run: w.control.run.clone(),
             started: now,

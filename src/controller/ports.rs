@@ -3,7 +3,7 @@
 use crate::policy::Desired;
 use crate::reconcile::observed::{DockerState, RepositoryState};
 use crate::reconcile::plan::Action;
-use crate::reconcile::{Facts, Outcome, RunId, SourceKey};
+use crate::reconcile::{Facts, Outcome, Request, RunId, Wish};
 use crate::status::model::{ConfigStatus, StatusSnapshot};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -172,16 +172,14 @@ pub struct AuditEntry {
 /// What a person may ask of the running operator.
 #[derive(Debug)]
 pub enum Command {
-    /// Back up a policy now: all its sources, or one.
-    Backup {
-        /// The policy.
-        policy: String,
-        /// One of its sources; `None`: all.
-        source: Option<String>,
+    /// Do something now, whatever the schedules say.
+    Ask {
+        /// What.
+        wish: Wish,
         /// Who asked.
         actor: String,
-        /// The sources that will be backed up, or why none.
-        reply: oneshot::Sender<Result<Vec<SourceKey>, String>>,
+        /// What will be done, or why nothing.
+        reply: oneshot::Sender<Result<Vec<Request>, String>>,
     },
     /// Read the policies directory again.
     Reload,

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::policy::Desired;
 use crate::reconcile::observed::{DockerState, Running};
 use crate::reconcile::plan::{Action, Plan};
-use crate::reconcile::{Facts, Operation, Outcome, RunId, RunResult, SourceKey};
+use crate::reconcile::{Facts, Operation, Outcome, RunId, RunResult};
 use crate::status::model::RunningStatus;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -110,14 +110,6 @@ impl Runs {
     }
 }
 
-/// The source that a run is for.
-pub(super) fn source_of(started: &Started) -> Option<SourceKey> {
-    match &started.work.action {
-        Action::Backup(backup) => Some(backup.source.clone()),
-        Action::Forget(_) | Action::Prune(_) => None,
-    }
-}
-
 fn name(now: Timestamp) -> RunId {
     RunId(format!("{}-{:06x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..0x0100_0000)))
 }
@@ -161,7 +153,7 @@ pub(super) fn retry_at(facts: &Facts, outcome: &Outcome, now: Timestamp) -> Opti
     let failures = match (outcome.operation, &outcome.source) {
         (Operation::Backup, Some(s)) => facts.targets.get(&s.target(&outcome.repository)).map_or(0, |t| t.failures),
         (Operation::Prune, _) => facts.repositories.get(&outcome.repository).map_or(0, |r| r.failures),
-        (Operation::Forget | Operation::Backup, _) => return None,
+        (_, _) => return None,
     };
     let done = outcome.result.settles_slot();
     let delay = backoff::delay(failures.saturating_add(1), fastrand::f64());
@@ -202,6 +194,8 @@ fn event(outcome: &Outcome) -> Event {
         Operation::Backup => "Backup",
         Operation::Forget => "Forget",
         Operation::Prune => "Prune",
+        Operation::Drill => "Drill",
+        Operation::Check => "Check",
     };
     let result = match outcome.result {
         RunResult::Success => "Succeeded",

@@ -4,7 +4,7 @@ use super::read::unknown_policy;
 use super::respond::{Answer, Reply, is_read};
 use super::{ListenError, Render, View, peer, server};
 use crate::controller::ports::{Command, EventFilter, History, RunFilter, StatusReceiver};
-use crate::reconcile::RepositoryState;
+use crate::reconcile::{RepositoryState, Request as Asked, SourceKey, Wish};
 use crate::status::model::StoredSnapshot;
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request};
@@ -165,12 +165,15 @@ impl Backstage {
             return unknown_policy(name);
         }
         let (reply, answer) = oneshot::channel();
-        let command =
-            Command::Backup { policy: name.to_owned(), source: query.get("source"), actor: peer::actor(uid), reply };
+        let wish = Wish::Backup { policy: name.to_owned(), source: query.get("source") };
+        let command = Command::Ask { wish, actor: peer::actor(uid), reply };
         let asked = self.commands.send_timeout(command, PATIENCE).await;
         match tokio::time::timeout(PATIENCE, answer).await {
             _ if asked.is_err() => Self::stuck(),
-            Ok(Ok(Ok(sources))) => Reply::json(&sources).with_status(202),
+            Ok(Ok(Ok(requests))) => {
+                let sources: Vec<&SourceKey> = requests.iter().filter_map(Asked::source).collect();
+                Reply::json(&sources).with_status(202)
+            }
             Ok(Ok(Err(why))) => Reply::error(409, &why),
             Ok(Err(_)) | Err(_) => Self::stuck(),
         }

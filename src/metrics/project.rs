@@ -19,11 +19,6 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// Operations that concern a source, and so a policy.
-const OF_POLICIES: [Operation; 2] = [Operation::Backup, Operation::Forget];
-/// Operations that concern a repository as a whole.
-const OF_REPOSITORIES: [Operation; 1] = [Operation::Prune];
-
 /// Every sample of a status. Samples of one metric may be apart from each other.
 pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
     let mut out = Samples(Vec::with_capacity(64 + status.policies.len() * 40));
@@ -46,7 +41,7 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
         out.add(&names::POLICY_SUSPENDED, &[name], truth(policy.suspended));
         out.add(&names::SELECTOR_UNMATCHED, &[name], truth(unmatched.contains(name)));
         if policy.exempt.is_none() {
-            counts.add(&mut out, name, &OF_POLICIES);
+            counts.add(&mut out, name, &Operation::OF_POLICIES);
             promises(&mut out, policy);
             for source in &policy.sources {
                 backup(&mut out, policy, source);
@@ -55,7 +50,7 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
     }
     for repository in status.repositories.values() {
         let name = repository.name.as_str();
-        counts.add(&mut out, &format!("@{name}"), &OF_REPOSITORIES);
+        counts.add(&mut out, &format!("@{name}"), &Operation::OF_REPOSITORIES);
         let healthy = repository.health == Some(RepositoryHealth::Healthy);
         out.add(&names::REPOSITORY_HEALTHY, &[name], truth(healthy));
         out.add(&names::REPOSITORY_KEY_EXPORTED, &[name], truth(!repository.key_export_pending));

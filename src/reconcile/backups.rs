@@ -3,7 +3,7 @@
 use super::freshness::{Target, deadline, later};
 use super::observed::{Readable, Volume};
 use super::plan::{BackupAction, Cause, Missed, Verdict};
-use super::{Observed, SourceKey};
+use super::{Observed, Request, SourceKey};
 use crate::policy::{BackupSpec, Policy};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) fn conclude(
     let schedule = &spec.schedule;
     let jitter = schedule.jitter_for(&seed);
     let first_seen = observed.facts.first_seen.get(key).copied().unwrap_or(now);
-    let requested = observed.requested.contains(key);
+    let requested = observed.requested.contains(&Request::Backup(key.clone()));
 
     // The recovery point is what every repository can give back.
     let last_success = targets.iter().map(|t| t.last_success).min().flatten();

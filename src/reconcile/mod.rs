@@ -13,6 +13,7 @@ pub mod observed;
 pub mod outcome;
 pub mod plan;
 mod prune;
+pub mod request;
 mod retain;
 mod sources;
 
@@ -26,3 +27,4 @@ pub use observed::{
 };
 pub use outcome::{FileProblem, Operation, Outcome, RunId, RunResult};
 pub use plan::{Action, BackupAction, Cause, Decision, ForgetAction, Plan, PruneAction};
+pub use request::{Request, Wish};

@@ -1,6 +1,6 @@
 //! What is there.
 
-use super::{Facts, Operation, RunId, SourceKey};
+use super::{Facts, Operation, Request, RunId, SourceKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ pub struct Observed {
     pub facts: Arc<Facts>,
     /// Runs that are under way.
     pub running: Vec<Running>,
-    /// Backups that a person asked for and that have not begun.
-    pub requested: Vec<SourceKey>,
+    /// What people asked for and what has not begun, in the order in which it was asked.
+    pub requested: Vec<Request>,
 }
 
 /// The Docker engine, as last seen.
@@ -181,7 +181,7 @@ pub struct Running {
     pub run: RunId,
     /// What it does.
     pub operation: Operation,
-    /// For whom; `None` for a prune.
+    /// For whom; `None` for a prune or a check.
     pub source: Option<SourceKey>,
     /// In which repositories.
     pub repositories: Vec<String>,

@@ -27,11 +27,21 @@ pub enum Operation {
     Forget,
     /// Frees the space of forgotten snapshots in one repository.
     Prune,
+    /// Restores the newest snapshot of a source where nobody needs it, and looks whether it would do.
+    Drill,
+    /// Looks whether a repository holds what it should.
+    Check,
 }
 
 impl Operation {
     /// Every operation, for series that exist before the first run.
-    pub const ALL: [Self; 3] = [Self::Backup, Self::Forget, Self::Prune];
+    pub const ALL: [Self; 5] = [Self::Backup, Self::Forget, Self::Prune, Self::Drill, Self::Check];
+
+    /// Those that concern a source, and so are counted under its policy.
+    pub const OF_POLICIES: [Self; 3] = [Self::Backup, Self::Forget, Self::Drill];
+
+    /// Those that concern a repository as a whole, and so are counted under its name.
+    pub const OF_REPOSITORIES: [Self; 2] = [Self::Prune, Self::Check];
 
     /// The label's value.
     #[must_use]
@@ -40,6 +50,8 @@ impl Operation {
             Self::Backup => "backup",
             Self::Forget => "forget",
             Self::Prune => "prune",
+            Self::Drill => "drill",
+            Self::Check => "check",
         }
     }
 }
@@ -104,7 +116,7 @@ pub struct Outcome {
     pub run: RunId,
     /// What was done.
     pub operation: Operation,
-    /// For whom; `None` for a prune, which concerns a repository.
+    /// For whom; `None` for what concerns a repository: a prune, a check.
     pub source: Option<SourceKey>,
     /// Where.
     pub repository: String,

@@ -2,7 +2,7 @@
 
 pub use crate::policy::retention::SnapshotDecision;
 
-use super::{SourceKey, TargetKey};
+use super::{Request, SourceKey, TargetKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +23,27 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether a backup of the source can be made, now or once what stands in the way is gone.
+    /// What was concluded about a source.
     #[must_use]
-    pub fn takes(&self, source: &SourceKey) -> bool {
-        let of = |d: &&Decision| d.policy == source.policy && d.source.as_ref() == Some(&source.source);
+    pub fn decision(&self, source: &SourceKey) -> Option<&Decision> {
+        self.decisions.iter().find(|d| d.policy == source.policy && d.source.as_ref() == Some(&source.source))
+    }
+
+    /// Whether what was asked for can be done, now or once what stands in the way is gone.
+    #[must_use]
+    pub fn takes(&self, request: &Request) -> bool {
         let never = [Verdict::Suspended, Verdict::Exempt, Verdict::NoMatch];
-        self.decisions.iter().find(of).is_some_and(|d| !never.contains(&d.verdict))
+        match request {
+            Request::Backup(source) => self.decision(source).is_some_and(|d| !never.contains(&d.verdict)),
+        }
+    }
+
+    /// What stands in the way of what was asked for, for a person; `None`: nothing that is known.
+    #[must_use]
+    pub fn obstacle(&self, request: &Request) -> Option<&str> {
+        match request {
+            Request::Backup(source) => self.decision(source).map(|d| d.why.as_str()),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub struct StatusSnapshot {
 pub struct RunCount {
     /// The policy, or `@` and the repository's name.
     pub policy: String,
-    /// `backup`, `forget`, `prune`.
+    /// `backup`, `forget`, `prune`, `drill`, `check`.
     pub operation: String,
     /// `success`, `partial`, …
     pub result: String,

@@ -2,7 +2,7 @@
 
 use crate::world::{World, at, backups, daily, key, volume};
 use seawall::reconcile::plan::{Cause, Coverage, Verdict};
-use seawall::reconcile::{Operation, Readable, RepositoryHealth, RunResult};
+use seawall::reconcile::{Operation, Readable, RepositoryHealth, Request, RunResult};
 
 fn data() -> seawall::reconcile::SourceKey {
     key("p", "data")
@@ -107,7 +107,7 @@ fn a_person_overrides_the_delay_but_not_the_obstacles() {
         RunResult::Failure,
         "2026-11-24T00:00:00Z",
     );
-    world.requested.push(data());
+    world.requested.push(Request::Backup(data()));
     assert_eq!(backups(&world.plan())[0].cause, Cause::Manual);
     world.docker.up = false;
     assert_eq!(world.plan().actions, []);

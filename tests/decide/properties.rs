@@ -3,7 +3,7 @@
 use crate::world::{World, at, attempt, backups, daily, key, volume};
 use jiff::SignedDuration;
 use proptest::prelude::*;
-use seawall::reconcile::{Action, Operation, RunResult};
+use seawall::reconcile::{Action, Operation, Request, RunResult};
 use seawall::status::fold;
 
 prop_compose! {
@@ -39,7 +39,7 @@ prop_compose! {
             world = world.running(operation, (operation == Operation::Backup).then(|| source.clone()));
         }
         if requested {
-            world.requested.push(source);
+            world.requested.push(Request::Backup(source));
         }
         let now = slot(day).saturating_add(SignedDuration::from_hours(5)).unwrap().to_string();
         world.at(&now)

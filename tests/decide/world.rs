@@ -6,7 +6,7 @@ use seawall::reconcile::lint::lint;
 use seawall::reconcile::plan::{Decision, Plan};
 use seawall::reconcile::{
     Action, Attempt, BackupAction, DockerState, Facts, ForgetAction, Observed, Operation, Readable, RepositoryHealth,
-    RepositoryState, RunId, RunResult, Running, SnapshotRecord, SourceKey, TargetFacts, Volume, decide,
+    RepositoryState, Request, RunId, RunResult, Running, SnapshotRecord, SourceKey, TargetFacts, Volume, decide,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ pub struct World {
     pub repositories: BTreeMap<String, RepositoryState>,
     pub facts: Facts,
     pub running: Vec<Running>,
-    pub requested: Vec<SourceKey>,
+    pub requested: Vec<Request>,
     pub now: Timestamp,
 }
 

@@ -5,8 +5,8 @@ use crate::controller::ports::{Begun, Command, Entry, Execute, Loaded, Record, R
 use crate::controller::{Controller, Parts};
 use crate::policy::{Desired, link, parse};
 use crate::reconcile::{
-    Action, DockerState, Facts, Operation, Outcome, Readable, RepositoryHealth, RepositoryState, RunResult,
-    SnapshotRecord, SourceKey, Volume,
+    Action, DockerState, Facts, Operation, Outcome, Readable, RepositoryHealth, RepositoryState, Request, RunResult,
+    SnapshotRecord, SourceKey, Volume, Wish,
 };
 use crate::status::model::StatusSnapshot;
 use futures_util::future::BoxFuture;
@@ -233,9 +233,10 @@ impl Rig {
         count(&self.status.borrow(), policy, result)
     }
 
-    pub async fn ask(&self, policy: &str) -> Result<Vec<SourceKey>, String> {
+    pub async fn ask(&self, policy: &str) -> Result<Vec<Request>, String> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Backup { policy: policy.into(), source: None, actor: "user:test".into(), reply };
+        let wish = Wish::Backup { policy: policy.into(), source: None };
+        let command = Command::Ask { wish, actor: "user:test".into(), reply };
         self.commands.send(command).await.unwrap();
         answer.await.unwrap()
     }

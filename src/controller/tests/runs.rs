@@ -80,7 +80,7 @@ async fn asked_twice_is_done_once() {
     rig.until("a first pass", |s| s.reconciles > 0).await;
     let (first, second) = tokio::join!(rig.ask("p"), rig.ask("p"));
     assert_eq!(first, second);
-    assert_eq!(first.unwrap()[0].to_string(), "p/p");
+    assert_eq!(first.unwrap()[0].object(), "policy/p/p");
     let job = rig.job().await;
     assert!(matches!(&job.work.action, Action::Backup(b) if b.cause == Cause::Manual));
     job.end(RunResult::Success, at(1));

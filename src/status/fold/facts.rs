@@ -111,7 +111,7 @@ pub fn ended(facts: &Facts, outcome: &Outcome, retry_at: Option<Timestamp>) -> F
             repository.retry_at = if done { None } else { retry_at };
             repository.last_prune = Some(attempt);
         }
-        (Operation::Backup | Operation::Forget, None) => {}
+        (_, _) => {}
     }
     facts
 }

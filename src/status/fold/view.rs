@@ -207,8 +207,9 @@ fn volumes(inputs: &Inputs<'_>) -> BTreeMap<String, VolumeStatus> {
 fn run_counts(inputs: &Inputs<'_>) -> Vec<RunCount> {
     let runs = &inputs.observed.facts.runs;
     let backed_up = inputs.desired.policies.values().filter(|p| p.backup().is_some()).map(|p| p.name.clone());
-    let owners = backed_up.map(|name| (name, [Operation::Backup, Operation::Forget].as_slice()));
-    let repositories = inputs.desired.repositories.keys().map(|r| (format!("@{r}"), [Operation::Prune].as_slice()));
+    let owners = backed_up.map(|name| (name, Operation::OF_POLICIES.as_slice()));
+    let repositories =
+        inputs.desired.repositories.keys().map(|r| (format!("@{r}"), Operation::OF_REPOSITORIES.as_slice()));
     let mut counts = Vec::new();
     for (owner, operations) in owners.chain(repositories) {
         for operation in operations {

@@ -1,0 +1,45 @@
+//! What the words of a person mean, in the world as it was last decided upon.
+
+use crate::policy::Desired;
+use crate::reconcile::plan::{Plan, Verdict};
+use crate::reconcile::{Request, SourceKey, Wish};
+
+/// What is to be done, at least one thing, or why there is nothing to begin.
+///
+/// # Errors
+/// A sentence for the person who asked.
+pub fn of(wish: &Wish, desired: &Desired, plan: &Plan) -> Result<Vec<Request>, String> {
+    match wish {
+        Wish::Backup { policy, source } => backups(desired, plan, policy, source.as_deref()),
+    }
+}
+
+fn backups(desired: &Desired, plan: &Plan, policy: &str, source: Option<&str>) -> Result<Vec<Request>, String> {
+    let known = desired.policies.get(policy).ok_or_else(|| format!("no policy {policy} is in force"))?;
+    if known.backup().is_none() {
+        return Err(format!("policy {policy} is an exemption: there is nothing to back up"));
+    }
+    if known.suspend {
+        return Err(format!("policy {policy} is suspended; take `suspend: true` out of {}", known.file.display()));
+    }
+    let (mut found, mut obstacle) = (Vec::new(), None);
+    for decision in plan.decisions.iter().filter(|d| d.policy == policy) {
+        let wanted = source.is_none_or(|s| decision.source.as_deref() == Some(s));
+        match (&decision.source, decision.verdict) {
+            _ if !wanted => {}
+            (Some(name), verdict) if verdict != Verdict::NoMatch => {
+                let key = SourceKey { policy: policy.to_owned(), source: name.clone() };
+                found.push(Request::Backup(key));
+            }
+            _ => obstacle = Some(decision.why.clone()),
+        }
+    }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let none = source.map_or_else(
+        || format!("policy {policy} has no source on this host"),
+        |s| format!("policy {policy} has no source {s}"),
+    );
+    Err(obstacle.map_or(none.clone(), |why| format!("{none}: {why}")))
+}
