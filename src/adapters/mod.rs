@@ -3,4 +3,5 @@
 pub mod docker;
 pub mod key;
 pub mod repository;
+pub mod sqlite;
 pub mod volume_walk;

@@ -6,11 +6,14 @@ mod operate;
 pub use once::{carry_out_once, look_once};
 pub use operate::run;
 
+use crate::adapters::sqlite::Staging;
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::Outcome;
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
+use anyhow::Context;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What every command needs to know about this host.
@@ -30,6 +33,13 @@ pub struct Options {
     pub max_runs: usize,
     /// How often the policies directory is read again whatever the watcher says.
     pub rescan: Duration,
+}
+
+/// Where copies of databases are made, swept. Only for whoever holds the state directory.
+fn staging(options: &Options) -> anyhow::Result<Arc<Staging>> {
+    let directory = options.state.join("staging");
+    let staging = Staging::open(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(Arc::new(staging))
 }
 
 /// One look at everything, for the commands that only show.

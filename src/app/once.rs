@@ -77,7 +77,9 @@ pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outc
         let mut view = look(options, &state, registry.clone(), true).await?;
         let asked = requests::of(wish, &view.loaded.desired, &view.plan).map_err(anyhow::Error::msg)?;
         view.observed.requested = asked;
-        let executor = Executor::new(registry, options.host.clone(), clock.clone()).with_quiescer(quiescer);
+        let executor = Executor::new(registry, options.host.clone(), clock.clone())
+            .with_quiescer(quiescer)
+            .with_staging(super::staging(options)?);
         let execute = Arc::new(executor);
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
         once::carry_out(job, execute, state.clone()).await.map_err(anyhow::Error::msg)

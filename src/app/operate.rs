@@ -94,9 +94,12 @@ async fn operate(options: Options) -> anyhow::Result<()> {
         RESYNC,
     );
     let edges: Arc<dyn Refresh> = Arc::new(Edges { store, docker, repositories });
+    let executor = Executor::new(registry, options.host.clone(), clock.clone())
+        .with_quiescer(quiescer.clone())
+        .with_staging(super::staging(&options)?);
     let (controller, status) = Controller::new(Parts {
         views: Views { loaded, docker: docker_view, repositories: repository_view.clone() },
-        execute: Arc::new(Executor::new(registry, options.host.clone(), clock.clone()).with_quiescer(quiescer.clone())),
+        execute: Arc::new(executor),
         refresh: edges.clone(),
         record: state.clone(),
         clock,

@@ -2,7 +2,9 @@
 
 use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
-use crate::adapters::repository::{Around, BackupReport, Control, Reason, RepositoryError, SnapshotMeta, VolumeTree};
+use crate::adapters::repository::{
+    Around, BackupReport, Control, Databases, Reason, RepositoryError, SnapshotMeta, VolumeTree,
+};
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count};
 use crate::policy::{Quiesce, Repository, Source};
@@ -45,6 +47,7 @@ struct Job {
     meta: SnapshotMeta,
     timeout: Duration,
     quiesce: Option<(Quiescer, Arc<Quiesce>)>,
+    databases: Option<Databases>,
 }
 
 fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcome) -> Result<Job, RepositoryError> {
@@ -68,8 +71,19 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
         (Some(quiesce), Some(quiescer)) => Some((quiescer.clone(), quiesce.clone())),
         (Some(_), None) => return Err(refused("Containers cannot be made to stand still here".to_owned())),
     };
+    let databases = match (&source.sqlite, &executor.staging) {
+        (None, _) => None,
+        (Some(sqlite), Some(staging)) => {
+            let databases = Databases::new(sqlite, Arc::clone(staging));
+            Some(databases.map_err(|error| {
+                RepositoryError::because(Reason::Refused, "A pattern under `sqlite` is not a glob; correct it", &error)
+            })?)
+        }
+        (Some(_), None) => return Err(refused("Databases cannot be copied here".to_owned())),
+    };
     Ok(Job {
         quiesce,
+        databases,
         repository,
         tree: VolumeTree { root, name: key.source.clone(), exclude: source.exclude.clone() },
         meta: SnapshotMeta {
@@ -103,7 +117,12 @@ async fn attempt(
         Window::new(quiescer, ask)
     });
     let around = window.clone().map(|window| window as Arc<dyn Around>);
-    let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress), around };
+    let inner = Control {
+        around,
+        databases: job.databases.clone(),
+        cancel: cancel.clone(),
+        progress: Arc::clone(&control.progress),
+    };
     let registry = Arc::clone(&executor.registry);
     let (timeout, started) = (job.timeout, job.meta.time);
     let running =

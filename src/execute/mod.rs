@@ -9,6 +9,7 @@ mod prune;
 pub mod quiesce;
 
 use crate::adapters::repository::{Reason, Registry, RepositoryError};
+use crate::adapters::sqlite::Staging;
 use crate::clock::Clock;
 use crate::controller::ports::{Execute, RunControl, Work};
 use crate::reconcile::{Action, Operation, Outcome, RunResult, SourceKey};
@@ -24,19 +25,26 @@ pub struct Executor {
     host: String,
     clock: Arc<dyn Clock>,
     quiescer: Option<Quiescer>,
+    staging: Option<Arc<Staging>>,
 }
 
 impl Executor {
     /// An executor that writes snapshots under the name `host`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, host: String, clock: Arc<dyn Clock>) -> Self {
-        Self { registry, host, clock, quiescer: None }
+        Self { registry, host, clock, quiescer: None, staging: None }
     }
 
     /// Able to make containers stand still. Without it, a policy that asks for that is a failure.
     #[must_use]
     pub fn with_quiescer(self, quiescer: Quiescer) -> Self {
         Self { quiescer: Some(quiescer), ..self }
+    }
+
+    /// Able to copy databases. Without it, a policy that asks for that is a failure.
+    #[must_use]
+    pub fn with_staging(self, staging: Arc<Staging>) -> Self {
+        Self { staging: Some(staging), ..self }
     }
 }
 

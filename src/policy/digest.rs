@@ -6,7 +6,7 @@
 
 use super::{
     BackupSpec, ContainerSelector, Hook, Means, Policy, Quiesce, Repository, RepositoryLocation, Retention, Rule,
-    Schedule, SecretRef, Source, Treatment, VolumeSelect, VolumeSource,
+    Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -50,6 +50,11 @@ fn volume(volume: &VolumeSource) -> Json {
     let mut meaning = json!({ "select": select, "exclude": set(&volume.exclude) });
     if let Some(quiesce) = &volume.quiesce {
         meaning["quiesce"] = self::quiesce(quiesce);
+    }
+    match &volume.sqlite {
+        None => {}
+        Some(Sqlite::Auto) => meaning["sqlite"] = "auto".into(),
+        Some(Sqlite::Files(files)) => meaning["sqlite"] = json!(set(files)),
     }
     meaning
 }

@@ -26,8 +26,8 @@ pub use document::MAX_FILE_BYTES;
 pub use finding::{is_secret, nearest};
 pub use link::link;
 pub use model::{
-    BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, SecretRef, Source, Treatment,
-    VolumeSelect, VolumeSource,
+    BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, SecretRef, Source, Sqlite,
+    Treatment, VolumeSelect, VolumeSource,
 };
 pub use parse::{Document, Kind, Parsed, parse};
 pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};

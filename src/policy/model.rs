@@ -106,6 +106,17 @@ pub struct VolumeSource {
     pub exclude: Vec<String>,
     /// How the containers that write to it are made to stand still while it is read; `None`: they are not.
     pub quiesce: Option<Arc<Quiesce>>,
+    /// Which of its files are copied as SQLite databases; `None`: none.
+    pub sqlite: Option<Sqlite>,
+}
+
+/// Which files of a volume are copied as SQLite databases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sqlite {
+    /// Every file that begins as one does.
+    Auto,
+    /// Paths and globs, relative to the volume's root; at least one.
+    Files(Vec<String>),
 }
 
 /// Which volumes a policy speaks of.

@@ -142,6 +142,27 @@ pub struct VolumeSource {
     pub exclude: Vec<String>,
     /// How the containers that write to the volume are made to stand still while it is read. Without it, they are not.
     pub quiesce: Option<Quiesce>,
+    /// SQLite databases in the volume, which are copied as one whole state while their application goes on: paths or
+    /// globs relative to the volume's root, or `auto` for every file that begins as such a database does.
+    pub sqlite: Option<Sqlite>,
+}
+
+/// Which files of a volume are copied as SQLite databases.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Sqlite {
+    /// By how they begin.
+    Word(Auto),
+    /// By their paths, or globs, relative to the volume's root.
+    Files(#[schemars(extend("minItems" = 1))] Vec<String>),
+}
+
+/// The word for what Seawall finds out.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub enum Auto {
+    /// It finds out.
+    #[serde(rename = "auto")]
+    Auto,
 }
 
 /// How containers are made to stand still while their volume is read, and brought back. Only what runs is touched, and

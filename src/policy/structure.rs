@@ -80,6 +80,11 @@ impl<'a> Walk<'a> {
                 self.tagged(variants, node, field)
             };
         }
+        if schema.get("type").is_none()
+            && let Some(variants) = schema.get("anyOf").and_then(Json::as_array)
+        {
+            return self.word_or_list(variants, node, field);
+        }
         match (schema.get("type").and_then(Json::as_str)?, &mut node.value) {
             ("object", Value::Map(entries)) => Some(self.object(schema, place, entries, field)),
             ("array", Value::List(items)) => {
@@ -177,6 +182,34 @@ impl<'a> Walk<'a> {
             (message, near.map(|near| format!("did you mean `{near}`?")))
         };
         self.find(node.place, field, message, help);
+        None
+    }
+
+    /// A word in place of a list.
+    fn word_or_list(&mut self, variants: &'a [Json], node: &mut Node, field: &str) -> Option<Json> {
+        let is_list = |schema: &&Json| schema.get("type").and_then(Json::as_str) == Some("array");
+        let mut schemas = variants.iter().map(|schema| self.resolve(schema));
+        if matches!(node.value, Value::List(_)) {
+            return schemas.find(is_list).and_then(|schema| self.value(schema, node, field));
+        }
+        let words: Vec<&str> = schemas
+            .filter_map(|schema| schema.get("oneOf")?.as_array())
+            .flatten()
+            .filter_map(|v| v.get("const")?.as_str())
+            .collect();
+        if let Value::Text(text) = &node.value {
+            if words.contains(&text.as_str()) {
+                return Some(text.as_str().into());
+            }
+            let help = match nearest(text, words.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write it as a list: [{}]", short(text)),
+            };
+            let message = format!("`{}` is neither {} nor a list", short(text), list(words.iter().copied()));
+            self.find(node.place, field, message, Some(help));
+        } else {
+            self.find(node.place, field, format!("expected {} or a list", list(words.iter().copied())), None);
+        }
         None
     }
 

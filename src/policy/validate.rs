@@ -4,7 +4,7 @@ use super::document::Node;
 use super::finding::{Finding, short};
 use super::{
     BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
-    Treatment, VolumeSelect, VolumeSource,
+    Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
 use super::{Rule, ScheduleError, digest, quantity, quiesce, raw};
 use globset::GlobBuilder;
@@ -158,13 +158,29 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
         }
     };
     let quiesce = volume.quiesce.as_ref().and_then(|raw| quiesce::check(check, raw)).map(Arc::new);
-    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone(), quiesce }))
+    let sqlite = volume.sqlite.as_ref().map(|raw| sqlite(check, raw));
+    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone(), quiesce, sqlite }))
+}
+
+fn sqlite(check: &mut Check<'_>, raw: &raw::Sqlite) -> Sqlite {
+    let raw::Sqlite::Files(patterns) = raw else { return Sqlite::Auto };
+    let field = "spec.source.volume.sqlite";
+    check.globs(field, patterns);
+    for (i, pattern) in patterns.iter().enumerate().take(MAX_GLOBS) {
+        if pattern.split('/').any(|part| part == "..") {
+            check.find(&format!("{field}[{i}]"), "a path is relative to the volume's root and does not leave it");
+        } else if ["-wal", "-shm", "-journal"].iter().any(|suffix| pattern.ends_with(suffix)) {
+            let help = "what SQLite keeps beside it belongs to its copy";
+            check.advise(&format!("{field}[{i}]"), "name the database itself", Some(help));
+        }
+    }
+    Sqlite::Files(patterns.clone())
 }
 
 fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Treatment> {
     if let Some(exempt) = &spec.exempt {
         let raw::Source::Volume(volume) = &spec.source;
-        let quiesced = volume.quiesce.is_some();
+        let (quiesced, copied) = (volume.quiesce.is_some(), volume.sqlite.is_some());
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");
         }
@@ -174,6 +190,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             ("retention", spec.retention.is_some()),
             ("timeout", spec.timeout.is_some()),
             ("source.volume.quiesce", quiesced),
+            ("source.volume.sqlite", copied),
         ];
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             check.find(&format!("spec.{field}"), "an exempt source has none: take out this field, or `exempt`");

@@ -59,7 +59,7 @@ const HELD: &[(&str, &[&str])] = &[
     ("bollard", &["adapters::docker"]),
     ("serde_yaml", &["policy::document", "cli::output"]),
     ("backoff", &["controller::backoff"]),
-    ("rusqlite", &["status::persist", "status::audit"]),
+    ("rusqlite", &["status::persist", "status::audit", "adapters::sqlite"]),
     ("notify", &["store"]),
     ("prometheus", &["metrics::encode"]),
     ("anyhow", &["app", "cli", "main"]),

@@ -71,6 +71,8 @@ fn every_field_is_meaning() {
         (POLICY, "name: prosaasil_n8n_data", "selector: {names: [prosaasil_n8n_data]}"),
         (POLICY, "name: prosaasil_n8n_data", "selector: {composeProject: prosaasil_n8n_data}"),
         (POLICY, "\"*.log\"", "\"*.lo\""),
+        (POLICY, "      exclude:", "      sqlite: auto\n      exclude:"),
+        (POLICY, "      exclude:", "      sqlite: [a]\n      exclude:"),
         (POLICY, "0 2 * * 0", "0 2 * * 1"),
         (POLICY, "Asia/Jerusalem", "Asia/Amman"),
         (POLICY, "jitter: 5m", "jitter: 5s"),

@@ -33,7 +33,6 @@ fn unknown_fields_at_every_level() {
 #[test]
 fn what_is_not_there_yet() {
     let policy = [
-        ("      exclude:", "      sqlite: auto\n      exclude:"),
         ("  timeout: 2h", "  verification: {drill: {schedule: {cron: \"0 4 1 * *\"}}}"),
         ("    volume:", "    bucket:"),
     ];
@@ -43,6 +42,25 @@ fn what_is_not_there_yet() {
         ("  local:", "  check: {readDataPercent: 5}\n  local:"),
     ];
     let said = table(POLICY, &policy) + &table(REPOSITORY, &repository);
+    assert_snapshot!(said);
+}
+
+#[test]
+fn databases() {
+    let said = table(
+        POLICY,
+        &[
+            ("      exclude:", "      sqlite: database.sqlite\n      exclude:"),
+            ("      exclude:", "      sqlite: Auto\n      exclude:"),
+            ("      exclude:", "      sqlite: true\n      exclude:"),
+            ("      exclude:", "      sqlite: {files: [a]}\n      exclude:"),
+            ("      exclude:", "      sqlite:\n      exclude:"),
+            ("      exclude:", "      sqlite: []\n      exclude:"),
+            ("      exclude:", "      sqlite: [\"\", \"a[\", 5]\n      exclude:"),
+            ("      exclude:", "      sqlite: [a.db, ../b.db, a.db-wal]\n      exclude:"),
+            ("      exclude:", "      sqllite: auto\n      exclude:"),
+        ],
+    );
     assert_snapshot!(said);
 }
 

@@ -75,6 +75,7 @@ fn policy(timeout: Duration) -> Policy {
             select: VolumeSelect::Name("data".to_owned()),
             exclude: Vec::new(),
             quiesce: None,
+            sqlite: None,
         }),
         treatment: Treatment::Backup(Box::new(spec)),
         objectives: Objectives::default(),

@@ -1,17 +1,19 @@
 //! Making one snapshot.
 
+use super::databases::{Before, Copies};
 use super::error::{Reason, RepositoryError};
 use super::files::LocalFiles;
 use super::lock::Lock;
 use super::report::{BackupReport, Control, SnapshotMeta, VolumeTree};
 use super::source::{Reading, Source};
-use super::{RepositoryAdapter, interrupted, lock, snapshots};
+use super::{RepositoryAdapter, guarded, interrupted, lock, snapshots};
 use crate::adapters::volume_walk::{Exclude, Notes, Walk};
 use crate::reconcile::{SnapshotRecord, SourceKey};
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{BackupOptions, FileType, Id, IndexedIdsStatus, ParentOptions, Repository};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 impl RepositoryAdapter {
     /// Takes a tree as a snapshot. Files that did not change since the newest snapshot of the same source and host
@@ -48,12 +50,17 @@ impl RepositoryAdapter {
         let repository = self.resident()?;
         let parent = self.parent(&meta.source, &meta.host)?;
         let failures = self.files.failures();
+        let before = self.before(&repository, parent.as_deref());
 
         let reading = Reading::begin(control)?;
         // Opened again: what was listed before belongs to another moment than what is read.
         let walk = walk()?;
         let (root, notes) = (walk.root().clone(), walk.notes());
-        let source = Source::new(&tree.name, manifest, walk, control, reading);
+        let copies = control
+            .databases
+            .clone()
+            .map(|databases| Copies::new(databases, before, Arc::clone(&notes), control.cancel.clone()));
+        let source = Source::new(&tree.name, manifest, walk, control, reading, copies);
         let archived = self.archive(&repository, parent, &source, &tree.name, meta);
         // Where the archiver broke off, what it had not begun to read is still in there.
         drop(source);
@@ -133,6 +140,19 @@ impl RepositoryAdapter {
         let known = self.refresh_known()?;
         let own = known.values().filter(|record| record.source.as_ref() == Some(source) && record.host == host);
         Ok(own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.clone()))
+    }
+
+    /// Looks entries up in a snapshot. One that cannot be read holds nothing: everything is then read again.
+    fn before(&self, repository: &Arc<Repository<IndexedIdsStatus>>, parent: Option<&str>) -> Before {
+        let snapshot = parent.and_then(|id| {
+            let id: Id = id.parse().ok()?;
+            self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&id.into())).ok()
+        });
+        let (repository, location) = (Arc::clone(repository), self.location.clone());
+        Box::new(move |path| {
+            let tree = snapshot.as_ref()?.tree;
+            guarded("look into a snapshot", &location, || repository.node_from_path(tree, path)).ok()
+        })
     }
 
     /// Writes the snapshot, durable on return: the moment from which it exists.

@@ -5,6 +5,7 @@
 //! it is an error like any other.
 
 mod backup;
+mod databases;
 mod error;
 mod files;
 mod gate;
@@ -17,6 +18,7 @@ mod seal;
 mod snapshots;
 mod source;
 
+pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
 pub use registry::Registry;
 pub use report::{Around, BackupReport, Control, PruneReport, SnapshotMeta, VolumeTree};

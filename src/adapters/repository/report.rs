@@ -1,6 +1,6 @@
 //! What goes in and out of a repository, free of the library's types.
 
-use super::RepositoryError;
+use super::{Databases, RepositoryError};
 use crate::controller::ports::Progress;
 use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
@@ -57,6 +57,8 @@ pub trait Around: Send + Sync + std::fmt::Debug {
 pub struct Control {
     /// What happens around the reading, where something does.
     pub around: Option<Arc<dyn Around>>,
+    /// Files that are copied as databases, where there are any.
+    pub databases: Option<Databases>,
     /// Once cancelled, the operation returns within seconds.
     pub cancel: CancellationToken,
     /// Advanced while files are read.

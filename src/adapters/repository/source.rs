@@ -1,6 +1,7 @@
 //! A walked volume as the library's archiver wants it.
 
 use super::RepositoryError;
+use super::databases::{Copies, Taken};
 use super::report::{Around, Control};
 use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener, Walk};
 use crate::controller::ports::Progress;
@@ -9,6 +10,7 @@ use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,16 +55,25 @@ pub(super) struct Parts {
     progress: Arc<Progress>,
     /// `None` once the walk is over.
     reading: Option<Reading>,
+    copies: Option<Copies>,
 }
 
 /// Something with contents.
 pub(super) enum Open {
     Manifest(Vec<u8>),
     File(Opener, Arc<Progress>, Option<Reading>),
+    Copy(fs::File, Arc<Progress>),
 }
 
 impl Source {
-    pub(super) fn new(name: &str, manifest: Vec<u8>, walk: Walk, control: &Control, reading: Reading) -> Self {
+    pub(super) fn new(
+        name: &str,
+        manifest: Vec<u8>,
+        walk: Walk,
+        control: &Control,
+        reading: Reading,
+        copies: Option<Copies>,
+    ) -> Self {
         let notes = walk.notes();
         let metadata = manifest_metadata(&manifest, walk.root().meta());
         let parts = Parts {
@@ -72,6 +83,7 @@ impl Source {
             notes,
             progress: Arc::clone(&control.progress),
             reading: Some(reading),
+            copies,
         };
         Self { parts: Mutex::new(Some(parts)) }
     }
@@ -100,13 +112,17 @@ impl Iterator for Parts {
         }
         loop {
             let Some(entry) = self.walk.next() else {
+                if let (Some(copies), None) = (&self.copies, self.notes.lost()) {
+                    copies.finish();
+                }
                 self.reading = None;
                 return None;
             };
             let path = self.name.join(&entry.path);
             let at = entry.path.clone();
             match self.node(entry, &path) {
-                Ok(entry) => return Some(Ok(entry)),
+                Ok(Some(entry)) => return Some(Ok(entry)),
+                Ok(None) => {}
                 Err(problem) => self.notes.problem(&at, problem),
             }
         }
@@ -114,13 +130,27 @@ impl Iterator for Parts {
 }
 
 impl Parts {
-    fn node(&self, entry: Entry, path: &Path) -> Result<ReadSourceEntry<Open>, String> {
-        let metadata = metadata(&entry.meta)?;
+    /// `None`: it is left out.
+    fn node(&mut self, entry: Entry, path: &Path) -> Result<Option<ReadSourceEntry<Open>>, String> {
+        let mut metadata = metadata(&entry.meta)?;
         let mut open = None;
         let kind = match entry.kind {
             Kind::Directory => NodeType::Dir,
             Kind::File(opener) => {
-                open = Some(Open::File(opener, Arc::clone(&self.progress), self.reading.clone()));
+                let taken = self.copies.as_mut().map(|c| c.take(&entry.path, path, &entry.meta, &opener));
+                let progress = Arc::clone(&self.progress);
+                open = Some(match taken {
+                    Some(Taken::LeftOut) => return Ok(None),
+                    Some(Taken::Copy(own, copy)) => {
+                        metadata = *own;
+                        Open::Copy(copy, progress)
+                    }
+                    Some(Taken::Unchanged(own)) => {
+                        metadata = *own;
+                        Open::File(opener, progress, self.reading.clone())
+                    }
+                    Some(Taken::AsItIs) | None => Open::File(opener, progress, self.reading.clone()),
+                });
                 NodeType::File
             }
             Kind::Symlink(target) => NodeType::from_link(&target),
@@ -133,7 +163,7 @@ impl Parts {
             self.progress.add_files(1);
         }
         let node = Node::new_node(path.file_name().unwrap_or_default(), kind, metadata);
-        Ok(ReadSourceEntry { path: path.to_owned(), node, open })
+        Ok(Some(ReadSourceEntry { path: path.to_owned(), node, open }))
     }
 }
 
@@ -143,6 +173,7 @@ impl ReadSourceOpen for Open {
     fn open(self) -> RusticResult<Self::Reader> {
         match self {
             Self::Manifest(bytes) => Ok(Box::new(Cursor::new(bytes))),
+            Self::Copy(reader, progress) => Ok(Box::new(Counting { reader, progress, _reading: None })),
             Self::File(opener, progress, reading) => match opener.open() {
                 Ok(reader) => Ok(Box::new(Counting { reader, progress, _reading: reading })),
                 Err(error) => Err(RusticError::with_source(ErrorKind::InputOutput, "could not open", error)),
@@ -166,7 +197,7 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-fn metadata(meta: &Meta) -> Result<Metadata, String> {
+pub(super) fn metadata(meta: &Meta) -> Result<Metadata, String> {
     let mtime = timestamp(meta.mtime)?;
     let is_file = meta.mode & S_IFMT == S_IFREG;
     let several = meta.links > 1 && meta.mode & S_IFMT != S_IFDIR;
@@ -213,7 +244,7 @@ fn manifest_metadata(manifest: &[u8], root: &Meta) -> Metadata {
     }
 }
 
-fn timestamp((seconds, nanoseconds): (i64, u32)) -> Result<jiff::Timestamp, String> {
+pub(super) fn timestamp((seconds, nanoseconds): (i64, u32)) -> Result<jiff::Timestamp, String> {
     let at = jiff::Timestamp::from_second(seconds)
         .and_then(|at| at.checked_add(jiff::SignedDuration::from_nanos(i64::from(nanoseconds))));
     at.map_err(|_| format!("its time stamp, {seconds} s from 1970, cannot be written down"))

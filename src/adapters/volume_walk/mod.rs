@@ -8,10 +8,11 @@ mod reader;
 
 pub use exclude::Exclude;
 pub use meta::Meta;
+pub(in crate::adapters) use meta::{open_at, stat_at};
 pub use notes::{LISTED_PROBLEMS, Notes};
 pub use reader::{Opener, Reader};
 
-use meta::{Identity, Mount, names_in, open_at, stat_at, stat_fd, xattrs_at, xattrs_of};
+use meta::{Identity, Mount, names_in, stat_fd, xattrs_at, xattrs_of};
 use reader::describe;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, FileType, OFlags};

@@ -57,7 +57,7 @@ impl Notes {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self, bytes: u64) {
+    pub(in crate::adapters) fn read(&self, bytes: u64) {
         self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }

@@ -2,10 +2,11 @@
 
 use super::meta::{Meta, open_at, stat_fd};
 use super::notes::Notes;
-use rustix::fd::{AsFd, OwnedFd};
+use crate::adapters::sqlite::Plain;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -24,6 +25,11 @@ pub struct Opener {
 }
 
 impl Opener {
+    /// The open directory that it is in, and its name there.
+    pub(in crate::adapters) fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.directory.as_fd(), &self.name)
+    }
+
     /// Opens it. Trouble is noted here and needs no further note.
     ///
     /// # Errors
@@ -36,6 +42,7 @@ impl Opener {
     }
 
     fn try_open(&self) -> Result<Reader, Errno> {
+        let plain = Plain::wait(self.directory.as_fd(), &self.name, &self.cancel);
         let fd = open_at(self.directory.as_fd(), &self.name, OFlags::empty())?;
         let now = Meta::of(&stat_fd(fd.as_fd())?);
         // Another file under the name has other metadata than what was recorded; calling it vanished is honest.
@@ -45,6 +52,7 @@ impl Opener {
         self.notes.opened();
         Ok(Reader {
             file: File::from(fd),
+            _plain: plain,
             path: self.path.clone(),
             left: self.seen.size,
             size: self.seen.size,
@@ -61,6 +69,8 @@ impl Opener {
 #[derive(Debug)]
 pub struct Reader {
     file: File,
+    /// Given back once the file is closed.
+    _plain: Option<Plain>,
     path: PathBuf,
     left: u64,
     size: u64,
