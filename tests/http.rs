@@ -12,7 +12,9 @@ use client::{Answer, request, talk};
 use seawall::clock::{Clock, SystemClock};
 use seawall::http::{self, Render};
 use seawall::metrics::encode;
+use seawall::policy::Mode;
 use seawall::reconcile::plan::Held;
+use seawall::reconcile::{Quiesced, RunId, SourceKey};
 use seawall::status::model::StatusSnapshot;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -254,7 +256,28 @@ async fn the_page_shows_how_long_ago_and_how_soon() {
         suspended,
     ]))
     .await;
+    let still = |container: &str, deadline| Quiesced {
+        source: SourceKey { policy: "p".into(), source: "v".into() },
+        run: RunId("1".into()),
+        container: container.into(),
+        mode: Mode::Stop,
+        since: now - jiff::SignedDuration::from_mins(5),
+        deadline,
+    };
+    tcp.status.send_modify(|status| {
+        let mut next = (**status).clone();
+        next.at = Some(now);
+        next.quiesced = Arc::new(vec![still("worker", now + jiff::SignedDuration::from_mins(4)), still("db", now)]);
+        *status = Arc::new(next);
+    });
     let page = tcp.get("/").await.1;
+    for part in [
+        "<td>worker</td><td>stop</td><td>p/v</td><td>5 min</td><td>in 3 min</td>",
+        "<td>db</td><td>stop</td><td>p/v</td><td>5 min</td><td>now</td>",
+        "<li>db stands still since",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
     for part in
         ["<td>5 h ago</td>", "<td>in 49 min</td>", "<td>never</td>", "<td>exempt</td>", "http-equiv=\"refresh\""]
     {

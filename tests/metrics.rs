@@ -9,10 +9,11 @@ mod values;
 use rustix::time::{ClockId, clock_gettime};
 use seawall::metrics::names::{self, Metric};
 use seawall::metrics::{encode, project};
+use seawall::policy::Mode;
 use seawall::reconcile::observed::Running;
 use seawall::reconcile::plan::{Decision, Held, Plan, Verdict};
-use seawall::reconcile::{Operation, RunId, RunResult, SourceKey};
-use seawall::status::model::{RunCount, RunningStatus, StatusSnapshot};
+use seawall::reconcile::{Operation, Quiesced, RunId, RunResult, SourceKey, Window};
+use seawall::status::model::{QuiesceStatus, RunCount, RunningStatus, StatusSnapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -40,6 +41,7 @@ fn fresh() -> StatusSnapshot {
     unseen.last_run_successful = None;
     unseen.repositories.clear();
     unseen.retention.clear();
+    unseen.quiesce = Some(QuiesceStatus { mode: Mode::Stop, max_duration_seconds: 600.0, last: None });
     let mut status = status(vec![policy("new", vec![unseen])]);
     status.docker.up = false;
     status.reconciled_at = None;
@@ -62,6 +64,9 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
         ("snapshot_bytes{new,v,default}", 0.0),
         ("retention_held{new,v,default}", 0.0),
         ("missed_slots_total{new}", 0.0),
+        ("quiesce_duration_seconds{new,v}", 0.0),
+        ("quiesced_containers{}", 0.0),
+        ("quiesce_deadline_timestamp_seconds{}", 0.0),
         ("repository_healthy{default}", 0.0),
         ("repository_key_exported{default}", 0.0),
         ("docker_up{}", 0.0),
@@ -111,7 +116,19 @@ fn what_is_true_is_said() {
     ];
     status.config.files[0].valid = false;
     let source = &mut status.policies.get_mut("p").unwrap().sources[0];
+    let window = Window { run: RunId("1".into()), ended: at(20), seconds: 2.5 };
+    source.quiesce = Some(QuiesceStatus { mode: Mode::Hooks, max_duration_seconds: 600.0, last: Some(window) });
     source.retention[0].held = Some(Held { reason: "ShrinkGuard".into(), message: "too many".into() });
+    let still = |container: &str, deadline| Quiesced {
+        source: SourceKey { policy: "p".into(), source: "v".into() },
+        run: RunId("1".into()),
+        container: container.into(),
+        mode: Mode::Hooks,
+        since: at(40),
+        deadline: at(deadline),
+    };
+    // The application is told by two commands.
+    status.quiesced = Arc::new(vec![still("app", 700), still("app", 800), still("worker", 750)]);
     let seen = samples(&status);
     let seconds = |n: i64| at(n).as_second() as f64;
     for (series, value) in [
@@ -128,6 +145,9 @@ fn what_is_true_is_said() {
         ("run_start_timestamp_seconds{p,forget}", 0.0),
         ("run_in_progress{@default,prune}", 1.0),
         ("run_timeout_seconds{p}", 21_600.0),
+        ("quiesce_duration_seconds{p,v}", 2.5),
+        ("quiesced_containers{}", 2.0),
+        ("quiesce_deadline_timestamp_seconds{}", seconds(700)),
         ("snapshots{p,v,default}", 3.0),
         ("retention_held{p,v,default}", 1.0),
         ("policy_file_valid{p.yaml}", 0.0),

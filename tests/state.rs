@@ -8,8 +8,7 @@ mod values;
 use seawall::controller::ports::{
     Accepted, AcceptedDocument, AuditEntry, Begun, Entry, Event, EventFilter, History, Record, RunFilter,
 };
-use seawall::reconcile::plan::PruneAction;
-use seawall::reconcile::{Action, Facts, Operation, RunId, RunResult, SourceKey, TargetFacts};
+use seawall::reconcile::{Action, Facts, Operation, PruneAction, RunId, RunResult, SourceKey, TargetFacts, Window};
 use seawall::status::persist::{StateDir, StateError};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -55,6 +54,7 @@ fn facts(count: u32) -> Facts {
     facts.suspended_since.insert("b".into(), at(7));
     facts.runs.insert(("a".into(), Operation::Backup, RunResult::Failure), u64::from(count));
     facts.missed_slots.insert("a".into(), 3);
+    facts.windows.insert(key, Window { run: RunId("1".into()), ended: at(9), seconds: 2.5 });
     facts
 }
 

@@ -11,7 +11,7 @@ use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
 use crate::observe;
 use crate::reconcile::plan::Plan;
-use crate::reconcile::{Observed, Outcome, Wish, decide};
+use crate::reconcile::{Observed, Outcome, Quiesced, Wish, decide};
 use crate::status::fold::{self, Inputs};
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
 use crate::status::persist::StateDir;
@@ -96,6 +96,7 @@ struct View {
     loaded: Loaded,
     observed: Observed,
     plan: Arc<Plan>,
+    quiesced: Arc<Vec<Quiesced>>,
 }
 
 impl View {
@@ -107,6 +108,7 @@ impl View {
             observed: &self.observed,
             plan: self.plan,
             running: Vec::new(),
+            quiesced: self.quiesced,
             previous: &StatusSnapshot::default(),
             state_error: None,
             reconciles: 0,
@@ -138,5 +140,6 @@ async fn look(options: &Options, state: &StateDir, registry: Arc<Registry>, crea
     let known = observed.docker.seen_at.is_some();
     observed.facts = Arc::new(fold::settle_in(&observed.facts, &loaded.desired, &first, known, now));
     let plan = Arc::new(decide(&loaded.desired, &observed, now));
-    Ok(View { loaded, observed, plan })
+    let quiesced = Journal::open(&options.state.join("journal"))?.view().borrow().clone();
+    Ok(View { loaded, observed, plan, quiesced })
 }

@@ -67,6 +67,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let state = Arc::new(StateDir::open(&options.state, "seawall run")?);
     let docker = Docker::connect(options.docker_host.as_deref())?;
     let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
+    let still = journal.view();
     let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
     let record: Arc<dyn Record> = state.clone();
     // Before anything else begins: what an earlier process left standing still is brought back.
@@ -98,7 +99,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
         .with_quiescer(quiescer.clone())
         .with_staging(super::staging(&options)?);
     let (controller, status) = Controller::new(Parts {
-        views: Views { loaded, docker: docker_view, repositories: repository_view.clone() },
+        views: Views { loaded, docker: docker_view, repositories: repository_view.clone(), quiesced: still },
         execute: Arc::new(executor),
         refresh: edges.clone(),
         record: state.clone(),

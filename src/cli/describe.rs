@@ -13,7 +13,7 @@ use super::trouble::Advice;
 use crate::app::{Look, Options};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::{Attempt, Outcome};
-use crate::status::model::{FileStatus, PolicyStatus, SourceStatus, StatusSnapshot};
+use crate::status::model::{FileStatus, PolicyStatus, QuiesceStatus, SourceStatus, StatusSnapshot};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
@@ -199,6 +199,20 @@ fn source_text(source: &SourceStatus, exempt: bool, status: &StatusSnapshot, sty
             line("Running", &format!("{} began {}, {so_far}", run.running.run, relative(run.running.started, now)));
         }
     }
+    if let Some(quiesce) = &source.quiesce {
+        line("Quiesce", &quiesce_text(quiesce, now));
+    }
+    for one in status.quiesced.iter().filter(|one| one.source.source == source.source) {
+        let text = format!(
+            "{} ({}) since {}; back by {} at the latest",
+            one.container,
+            one.mode,
+            absolute_or(Some(one.since), now, ""),
+            absolute_or(Some(one.deadline), now, "")
+        );
+        let stuck = status.stuck().any(|stuck| stuck == one);
+        line("Stands still", &if stuck { style.paint(Tone::Bad, &format!("{text}: should be back")) } else { text });
+    }
     for store in &source.repositories {
         let held = if store.known {
             let newest = store.newest.as_ref().map_or_else(
@@ -224,6 +238,18 @@ fn source_text(source: &SourceStatus, exempt: bool, status: &StatusSnapshot, sty
     }
     out += &indent(&lines, 2);
     out
+}
+
+fn quiesce_text(quiesce: &QuiesceStatus, now: Timestamp) -> String {
+    let longest = quiesce.max_duration_seconds;
+    let last = quiesce.last.as_ref().map_or_else(
+        || "no window yet".to_owned(),
+        |window| {
+            let share = if longest > 0.0 { window.seconds / longest * 100.0 } else { 100.0 };
+            format!("the last window took {:.1}s ({share:.0}%), {}", window.seconds, relative(window.ended, now))
+        },
+    );
+    format!("{}, for {} at most; {last}", quiesce.mode, span_words(Duration::from_secs_f64(longest.max(0.0))))
 }
 
 fn deadline(at: Option<Timestamp>, now: Timestamp, style: Style) -> String {

@@ -1,6 +1,6 @@
 //! One table for each kind of object. Pure: the same status and instant always give the same text.
 
-use super::human::{bytes, count, relative, relative_or, short_id, span_words};
+use super::human::{bytes, count, relative, relative_or, seconds, short_id, span_words};
 use super::output::{Field, Lines, one_line, table};
 use super::style::{Style, Tone};
 use crate::controller::ports::CountedEvent;
@@ -186,6 +186,16 @@ pub fn warnings(status: &StatusSnapshot) -> Vec<String> {
     lines.extend(status.config.problem.iter().map(|problem| format!("policies directory {directory}: {problem}")));
     lines.extend(status.config.watch_problem.iter().map(|why| format!("changes of policies are seen late: {why}")));
     lines.extend(status.state_error.iter().map(|error| format!("the state cannot be written: {error}")));
+    lines.extend(status.stuck().map(|one| {
+        format!(
+            "{} stands still since {} ({}, for {}) and should be back: the operator brings it back when it starts, and \
+             tries again for as long as it runs",
+            one.container,
+            seconds(one.since),
+            one.mode,
+            one.source
+        )
+    }));
     lines.into_iter().map(|line| format!("warning: {}", one_line(&line))).collect()
 }
 

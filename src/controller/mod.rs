@@ -82,6 +82,7 @@ impl Controller {
             host: parts.host.clone(),
             version: parts.build.0.to_owned(),
             revision: parts.build.1.to_owned(),
+            quiesced: parts.views.quiesced.borrow().clone(),
             ..StatusSnapshot::default()
         }));
         let observed = Observed { host: parts.host.clone(), facts: parts.facts.clone(), ..Observed::default() };
@@ -110,6 +111,7 @@ impl Controller {
                 Ok(()) = self.parts.views.loaded.changed() => {}
                 Ok(()) = self.parts.views.docker.changed() => {}
                 Ok(()) = self.parts.views.repositories.changed() => {}
+                Ok(()) = self.parts.views.quiesced.changed() => {}
                 Some(command) = commands.recv() => self.obey(command),
                 Some((run, outcomes)) = self.runs.ended() => self.fold(&run, &outcomes),
                 () = tokio::time::sleep(wake) => {}
@@ -189,6 +191,7 @@ impl Controller {
                 observed: &self.observed,
                 plan: self.plan.clone(),
                 running: self.runs.status(),
+                quiesced: self.parts.views.quiesced.borrow_and_update().clone(),
                 previous: &previous,
                 state_error: self.state_error.clone(),
                 reconciles: self.reconciles,

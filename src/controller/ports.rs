@@ -1,7 +1,7 @@
 //! What the loop needs from the edges.
 
 use crate::policy::Desired;
-use crate::reconcile::observed::{DockerState, RepositoryState};
+use crate::reconcile::observed::{DockerState, Quiesced, RepositoryState};
 use crate::reconcile::plan::Action;
 use crate::reconcile::{Facts, Outcome, Request, RunId, Wish};
 use crate::status::model::{ConfigStatus, StatusSnapshot};
@@ -32,6 +32,8 @@ pub struct Views {
     pub docker: watch::Receiver<Arc<DockerState>>,
     /// Repositories by name.
     pub repositories: watch::Receiver<Arc<BTreeMap<String, RepositoryState>>>,
+    /// What stands still because of Seawall.
+    pub quiesced: watch::Receiver<Arc<Vec<Quiesced>>>,
 }
 
 /// How far a run is. Shared between the executor, which adds, and the loop, which reads.

@@ -18,6 +18,7 @@ struct Page<'a> {
     held: Vec<HeldRow<'a>>,
     repositories: Vec<RepositoryRow<'a>>,
     running: Vec<RunningRow<'a>>,
+    still: Vec<StillRow<'a>>,
     volumes: Vec<VolumeRow<'a>>,
 }
 
@@ -65,6 +66,14 @@ struct RunningRow<'a> {
     files: u64,
 }
 
+struct StillRow<'a> {
+    container: &'a str,
+    mode: String,
+    source: String,
+    since: String,
+    left: String,
+}
+
 struct VolumeRow<'a> {
     name: &'a str,
     coverage: &'static str,
@@ -97,6 +106,7 @@ pub(super) fn render(status: &StatusSnapshot, now: Timestamp) -> Result<String, 
         held: held(status),
         repositories: status.repositories.values().map(repository_row).collect(),
         running: running(status, now),
+        still: still(status, now),
         volumes: volumes
             .into_iter()
             .map(|volume| VolumeRow {
@@ -128,6 +138,12 @@ fn trouble(status: &StatusSnapshot) -> Vec<String> {
     }
     list.extend(status.config.watch_problem.iter().map(|text| format!("Changes are seen late: {text}")));
     list.extend(status.state_error.iter().map(|text| format!("State directory: {text}")));
+    list.extend(status.stuck().map(|one| {
+        format!(
+            "{} stands still since {:.0} ({}, for {}) and should be back",
+            one.container, one.since, one.mode, one.source
+        )
+    }));
     list
 }
 
@@ -199,6 +215,20 @@ fn running(status: &StatusSnapshot, now: Timestamp) -> Vec<RunningRow<'_>> {
         since: span(now.duration_since(run.running.started).as_secs()),
         bytes: bytes(run.bytes_done),
         files: run.files_done,
+    });
+    rows.collect()
+}
+
+fn still(status: &StatusSnapshot, now: Timestamp) -> Vec<StillRow<'_>> {
+    let rows = status.quiesced.iter().map(|one| StillRow {
+        container: &one.container,
+        mode: one.mode.to_string(),
+        source: one.source.to_string(),
+        since: span(now.duration_since(one.since).as_secs()),
+        left: match one.deadline.duration_since(now).as_secs() {
+            seconds @ 1.. => format!("in {}", span(seconds)),
+            _ => "now".to_owned(),
+        },
     });
     rows.collect()
 }

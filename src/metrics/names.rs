@@ -74,6 +74,8 @@ metrics! {
         "Whether snapshots that no rule keeps are held back from removal.";
     SELECTOR_UNMATCHED Gauge "selector_unmatched" ["policy"]
         "Whether the policy matches no volume of this host, so that it protects nothing.";
+    QUIESCE_DURATION Gauge "quiesce_duration_seconds" ["policy", "source"]
+        "How long the application stood still in the newest window. 0 before the first. Absent where the policy does not quiesce.";
     POLICY_SUSPENDED Gauge "policy_suspended" ["policy"]
         "Whether a person suspended the policy.";
     POLICY_SUSPENDED_SINCE Gauge "policy_suspended_since_timestamp_seconds" ["policy"]
@@ -86,6 +88,10 @@ metrics! {
         "Whether the key is in a person's hands: given by one, or made by Seawall and exported since.";
     VOLUME_COVERAGE Gauge "volume_coverage" ["state"]
         "Volumes of this host, by whether a policy backs them up, exempts them, or does not speak of them.";
+    QUIESCED_CONTAINERS Gauge "quiesced_containers" []
+        "Containers and services that Seawall made stand still and has not yet seen back.";
+    QUIESCE_DEADLINE Gauge "quiesce_deadline_timestamp_seconds" []
+        "By when the first of them has to be back. 0 while none stands still.";
     POLICY_FILE_VALID Gauge "policy_file_valid" ["file"]
         "Whether the policy file has no error. While it has, what was last accepted from it stays in force.";
     CONFIG_LAST_RELOAD_SUCCESSFUL Gauge "config_last_reload_successful" []

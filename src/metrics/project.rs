@@ -74,6 +74,10 @@ fn operator(out: &mut Samples, status: &StatusSnapshot) {
     for file in &config.files {
         out.add(&names::POLICY_FILE_VALID, &[&file.file.to_string_lossy()], truth(file.valid));
     }
+    // One container may be told by several commands.
+    let still: BTreeSet<&str> = status.quiesced.iter().map(|quiesced| quiesced.container.as_str()).collect();
+    out.add(&names::QUIESCED_CONTAINERS, &[], number(still.len() as u64));
+    out.add(&names::QUIESCE_DEADLINE, &[], instant(status.quiesced.iter().map(|quiesced| quiesced.deadline).min()));
     for state in Coverage::ALL {
         let count = status.volumes.values().filter(|volume| volume.coverage == state).count();
         out.add(&names::VOLUME_COVERAGE, &[state.as_str()], number(count as u64));
@@ -111,6 +115,10 @@ fn backup(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
     }
     if let Some(next) = source.next_run {
         out.add(&names::BACKUP_NEXT_RUN, &labels, instant(Some(next)));
+    }
+    if let Some(quiesce) = &source.quiesce {
+        let last = quiesce.last.as_ref().map_or(0.0, |window| window.seconds);
+        out.add(&names::QUIESCE_DURATION, &labels, last);
     }
     for repository in &policy.repositories {
         let labels = [labels[0], labels[1], repository.as_str()];

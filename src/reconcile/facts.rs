@@ -30,6 +30,21 @@ pub struct Facts {
     pub generations: BTreeMap<String, u64>,
     /// Slots that no run answered, by policy.
     pub missed_slots: BTreeMap<String, u64>,
+    /// The newest window of each source whose containers were made to stand still.
+    #[serde(with = "pairs", default)]
+    pub windows: BTreeMap<SourceKey, Window>,
+}
+
+/// How long an application stood still for a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    /// The run.
+    pub run: super::RunId,
+    /// When that run ended.
+    pub ended: Timestamp,
+    /// From the first container touched to the last one back, seconds.
+    pub seconds: f64,
 }
 
 /// What is remembered of one source in one repository.

@@ -18,7 +18,7 @@ mod retain;
 mod sources;
 
 pub use decide::decide;
-pub use facts::{Attempt, Facts, RepositoryFacts, TargetFacts};
+pub use facts::{Attempt, Facts, RepositoryFacts, TargetFacts, Window};
 pub use freshness::GRACE;
 pub use key::{SourceKey, TargetKey};
 pub use observed::{

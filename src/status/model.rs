@@ -1,9 +1,9 @@
 //! The published state: immutable, made anew by [`super::fold`] after everything that happens.
 
-use crate::policy::Diagnostic;
-use crate::reconcile::observed::{RepositoryHealth, Running};
+use crate::policy::{Diagnostic, Mode};
+use crate::reconcile::observed::{Quiesced, RepositoryHealth, Running};
 use crate::reconcile::plan::{Coverage, Plan, RetentionDecision, Verdict};
-use crate::reconcile::{Attempt, SnapshotRecord};
+use crate::reconcile::{Attempt, SnapshotRecord, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub struct StatusSnapshot {
     pub volumes: BTreeMap<String, VolumeStatus>,
     /// Runs that are under way.
     pub running: Vec<RunningStatus>,
+    /// What Seawall made stand still and has not yet seen back, in the order in which it was touched.
+    #[serde(default)]
+    pub quiesced: Arc<Vec<Quiesced>>,
     /// The plan of the last pass.
     pub plan: Arc<Plan>,
     /// When the last pass through the loop ended well.
@@ -45,6 +48,17 @@ pub struct StatusSnapshot {
     pub runs: Vec<RunCount>,
     /// The last state that could not be written to the state directory, if writing fails now.
     pub state_error: Option<String>,
+}
+
+impl StatusSnapshot {
+    /// What stands still and should not: past its deadline, or with no run under way that looks after it.
+    pub fn stuck(&self) -> impl Iterator<Item = &Quiesced> {
+        let looked_after = |one: &Quiesced| {
+            // The runs of one action share the beginning of their names.
+            self.running.iter().any(|run| one.run.0.starts_with(&run.running.run.0))
+        };
+        self.quiesced.iter().filter(move |one| self.at.is_some_and(|at| at > one.deadline) || !looked_after(one))
+    }
 }
 
 /// How often something ended in one way.
@@ -225,6 +239,21 @@ pub struct SourceStatus {
     pub repositories: Vec<SourceRepositoryStatus>,
     /// What retention concluded.
     pub retention: Vec<RetentionDecision>,
+    /// How its containers are made to stand still; `None`: they are not.
+    #[serde(default)]
+    pub quiesce: Option<QuiesceStatus>,
+}
+
+/// How the containers of a source are made to stand still.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuiesceStatus {
+    /// By which means.
+    pub mode: Mode,
+    /// The longest that they may stand still, seconds.
+    pub max_duration_seconds: f64,
+    /// The newest window; `None` before the first.
+    pub last: Option<Window>,
 }
 
 /// One source in one repository.

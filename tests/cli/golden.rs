@@ -75,9 +75,13 @@ fn a_whole_plan_and_the_part_of_one_policy() {
 }
 
 fn described(name: &str) -> String {
+    described_in(status(), name)
+}
+
+fn described_in(status: StatusSnapshot, name: &str) -> String {
     let mut runs: Vec<Outcome> = parse(RUNS);
     runs.retain(|run| run.source.as_ref().is_some_and(|key| key.policy == name));
-    let look = Look { status: status(), runs, events: parse(EVENTS), snapshots: Vec::new() };
+    let look = Look { status, runs, events: parse(EVENTS), snapshots: Vec::new() };
     let read = |path: &Path| {
         path.ends_with("mistakes/new.yaml")
             .then(|| "kind: BackupPolicy\nmetadata:\n  name: Postgres_Data\n\nspec: {}".to_owned())
@@ -92,6 +96,17 @@ fn descriptions() {
     assert_snapshot!("describe_partial_with_invalid_file", described("whatsapp-auth"));
     assert_snapshot!("describe_exempt", described("redis"));
     assert_snapshot!("describe_known_from_an_invalid_file_only", described("Postgres_Data"));
+}
+
+#[test]
+fn what_stands_still_and_should_not_is_said() {
+    let mut status = status();
+    let text = r#"[{"source": {"policy": "n8n-data", "source": "prosaasil_n8n_data"}, "run": "20261123T113000Z-000000",
+        "container": "n8n", "mode": "stop", "since": "2026-11-23T11:30:00Z", "deadline": "2026-11-23T11:42:30Z"}]"#;
+    status.quiesced = std::sync::Arc::new(parse(text));
+    let described = described_in(status.clone(), "n8n-data");
+    let line = described.lines().find(|line| line.contains("Stands still")).unwrap().trim();
+    assert_snapshot!("stands_still", format!("{line}\n{}", tables::warnings(&status).join("\n")));
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub fn source(name: &str) -> SourceStatus {
             last_run: Some(attempt(RunResult::Success)),
         }],
         retention: vec![RetentionDecision { repository: "default".into(), snapshots: vec![], held: None }],
+        quiesce: None,
     }
 }
 

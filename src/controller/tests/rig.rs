@@ -5,8 +5,8 @@ use crate::controller::ports::{Begun, Command, Entry, Execute, Loaded, Record, R
 use crate::controller::{Controller, Parts};
 use crate::policy::{Desired, link, parse};
 use crate::reconcile::{
-    Action, DockerState, Facts, Operation, Outcome, Readable, RepositoryHealth, RepositoryState, Request, RunResult,
-    SnapshotRecord, SourceKey, Volume, Wish,
+    Action, DockerState, Facts, Operation, Outcome, Quiesced, Readable, RepositoryHealth, RepositoryState, Request,
+    RunResult, SnapshotRecord, SourceKey, Volume, Wish,
 };
 use crate::status::model::StatusSnapshot;
 use futures_util::future::BoxFuture;
@@ -60,6 +60,15 @@ impl Job {
 
     /// Ends it. What is dropped instead panics.
     pub fn end(self, result: RunResult, now: Timestamp) {
+        self.end_with(result, now, None);
+    }
+
+    /// Ends it, its application having stood still for so many seconds.
+    pub fn end_after_window(self, result: RunResult, now: Timestamp, seconds: f64) {
+        self.end_with(result, now, Some(seconds));
+    }
+
+    fn end_with(self, result: RunResult, now: Timestamp, quiesce_seconds: Option<f64>) {
         let Action::Backup(backup) = &self.work.action else { panic!("{:?}", self.work.action) };
         let snapshot = (result == RunResult::Success).then(|| snapshot(&backup.source, self.control.started));
         let (source, repository) = (backup.source.clone(), &backup.repositories[0]);
@@ -67,7 +76,7 @@ impl Job {
         let nothing = Outcome::nothing(run, Operation::Backup, Some(source), repository, started);
         let (slot, cause) = (Some(backup.slot), backup.cause.as_str().into());
         let message = "as the test says".into();
-        let outcome = Outcome { slot, cause, finished: now, result, message, snapshot, ..nothing };
+        let outcome = Outcome { slot, cause, finished: now, result, message, snapshot, quiesce_seconds, ..nothing };
         self.end.send(vec![outcome]).unwrap();
     }
 }
@@ -145,6 +154,7 @@ pub struct Rig {
     pub status: watch::Receiver<Arc<StatusSnapshot>>,
     pub docker: watch::Sender<Arc<DockerState>>,
     pub repositories: watch::Sender<Arc<BTreeMap<String, RepositoryState>>>,
+    pub quiesced: watch::Sender<Arc<Vec<Quiesced>>>,
     pub cancel: CancellationToken,
     pub task: tokio::task::JoinHandle<()>,
     pub loaded: watch::Sender<Arc<Loaded>>,
@@ -192,8 +202,14 @@ impl Plan {
         let (docker, docker_view) = watch::channel(Arc::new(docker));
         let (repositories, repositories_view) =
             watch::channel(Arc::new(BTreeMap::from([("default".into(), repository)])));
+        let (quiesced, quiesced_view) = watch::channel(Arc::default());
         let (controller, status) = Controller::new(Parts {
-            views: Views { loaded: loaded_view, docker: docker_view, repositories: repositories_view },
+            views: Views {
+                loaded: loaded_view,
+                docker: docker_view,
+                repositories: repositories_view,
+                quiesced: quiesced_view,
+            },
             execute: Arc::new(FakeExecute { jobs, broken: self.broken }),
             refresh: Arc::new(Nobody),
             record: record.clone(),
@@ -207,7 +223,7 @@ impl Plan {
         let (commands, asked) = mpsc::channel(8);
         let cancel = CancellationToken::new();
         let task = tokio::spawn(controller.run(asked, cancel.clone()));
-        Rig { clock, record, jobs: receiver, commands, status, docker, repositories, cancel, task, loaded }
+        Rig { clock, record, jobs: receiver, commands, status, docker, repositories, quiesced, cancel, task, loaded }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the loop makes of time, of a full disk, and of a plan that must not be.
 
 use super::rig::{Plan, at, count};
-use crate::reconcile::{DockerState, RunResult};
+use crate::policy::Mode;
+use crate::reconcile::{DockerState, Quiesced, RunResult, SourceKey};
 use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,4 +66,30 @@ async fn a_repository_that_is_listed_again_is_believed() {
     });
     let job = rig.job().await;
     assert_eq!(job.policy(), "p", "what was removed behind its back is made anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_still_is_shown_at_once_and_how_long_it_took_is_remembered() {
+    let mut rig = Plan::of(&["p"]).start();
+    let job = rig.job().await;
+    let still = Quiesced {
+        source: SourceKey { policy: "p".into(), source: "p".into() },
+        run: job.control.run.clone(),
+        container: "app".into(),
+        mode: Mode::Stop,
+        since: at(0),
+        deadline: at(700),
+    };
+    rig.quiesced.send_replace(Arc::new(vec![still]));
+    let status = rig.until("shown", |s| s.quiesced.len() == 1).await;
+    assert_eq!(status.stuck().count(), 0, "its run looks after it");
+    job.end_after_window(RunResult::Success, at(5), 2.5);
+    let status = rig.until("counted", |s| count(s, "p", RunResult::Success) == 1).await;
+    assert_eq!(status.stuck().count(), 1, "nobody does any more");
+    rig.quiesced.send_replace(Arc::default());
+    rig.until("back", |s| s.quiesced.is_empty()).await;
+    let written = rig.record.written.lock().unwrap().clone();
+    let facts = written.iter().rev().find_map(|entry| entry.facts.clone()).unwrap();
+    let windows: Vec<_> = facts.windows.values().map(|window| (window.ended, window.seconds)).collect();
+    assert_eq!(windows, [(at(5), 2.5)]);
 }

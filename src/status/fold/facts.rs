@@ -2,7 +2,7 @@
 
 use crate::policy::Desired;
 use crate::reconcile::plan::Plan;
-use crate::reconcile::{Attempt, Facts, Operation, Outcome, RunResult, SourceKey};
+use crate::reconcile::{Attempt, Facts, Operation, Outcome, RunResult, SourceKey, Window};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -24,6 +24,7 @@ pub fn settle_in(facts: &Facts, desired: &Desired, plan: &Plan, known: bool, now
     }
     let lives = |policy: &str| desired.policies.contains_key(policy);
     facts.first_seen.retain(|key, _| present.contains(key) || (lives(&key.policy) && !known));
+    facts.windows.retain(|key, _| present.contains(key) || (lives(&key.policy) && !known));
     facts.targets.retain(|key, _| {
         let source = key.source_key();
         let named = desired
@@ -80,6 +81,10 @@ pub fn ended(facts: &Facts, outcome: &Outcome, retry_at: Option<Timestamp>) -> F
         result: outcome.result,
         message: outcome.message.clone(),
     };
+    if let (Some(source), Some(seconds)) = (&outcome.source, outcome.quiesce_seconds) {
+        let window = Window { run: outcome.run.clone(), ended: outcome.finished, seconds };
+        facts.windows.insert(source.clone(), window);
+    }
     match (outcome.operation, &outcome.source) {
         (Operation::Backup, Some(source)) => {
             let target = facts.targets.entry(source.target(&outcome.repository)).or_default();

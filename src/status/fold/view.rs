@@ -1,13 +1,13 @@
 //! The status that follows from everything that is known.
 
 use super::conditions;
-use crate::policy::{Desired, Policy, Treatment};
+use crate::policy::{Desired, Policy, Source, Treatment};
 use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Plan};
-use crate::reconcile::{Attempt, Operation, RunResult, SourceKey};
+use crate::reconcile::{Attempt, Operation, Quiesced, RunResult, SourceKey};
 use crate::status::model::{
-    ConfigStatus, DockerStatus, PolicyStatus, RepositoryStatus, RunCount, RunningStatus, SourceRepositoryStatus,
-    SourceStatus, StatusSnapshot, VolumeStatus,
+    ConfigStatus, DockerStatus, PolicyStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
+    SourceRepositoryStatus, SourceStatus, StatusSnapshot, VolumeStatus,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub struct Inputs<'a> {
     pub plan: Arc<Plan>,
     /// Runs under way with their progress.
     pub running: Vec<RunningStatus>,
+    /// What stands still because of Seawall.
+    pub quiesced: Arc<Vec<Quiesced>>,
     /// The status before: conditions keep the time of their last change.
     pub previous: &'a StatusSnapshot,
     /// What could not be written to the state directory, if writing fails.
@@ -70,6 +72,7 @@ pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
         volumes: volumes(&inputs),
         runs: run_counts(&inputs),
         running: inputs.running,
+        quiesced: inputs.quiesced,
         plan: inputs.plan,
         reconciled_at: Some(now),
         reconciles: inputs.reconciles,
@@ -144,6 +147,17 @@ fn source(inputs: &Inputs<'_>, policy: &Policy, decision: &Decision) -> Option<S
             .min(),
         repositories,
         retention: decision.retention.clone(),
+        quiesce: quiesce(inputs, policy, &key),
+    })
+}
+
+fn quiesce(inputs: &Inputs<'_>, policy: &Policy, key: &SourceKey) -> Option<QuiesceStatus> {
+    let Source::Volume(volume) = &policy.source;
+    let quiesce = volume.quiesce.as_ref()?;
+    Some(QuiesceStatus {
+        mode: quiesce.means.mode(),
+        max_duration_seconds: quiesce.max_duration.as_secs_f64(),
+        last: inputs.observed.facts.windows.get(key).cloned(),
     })
 }
 
