@@ -1,5 +1,6 @@
 //! Protocols and formats of others: the Docker engine, restic repositories.
 
+pub mod clone;
 pub mod docker;
 pub mod key;
 pub mod repository;

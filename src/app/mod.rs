@@ -6,6 +6,7 @@ mod operate;
 pub use once::{carry_out_once, look_once};
 pub use operate::run;
 
+use crate::adapters::clone::Clones;
 use crate::adapters::sqlite::Staging;
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::Outcome;
@@ -40,6 +41,13 @@ fn staging(options: &Options) -> anyhow::Result<Arc<Staging>> {
     let directory = options.state.join("staging");
     let staging = Staging::open(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     Ok(Arc::new(staging))
+}
+
+/// Where clones of volumes are on record, swept. Only for whoever holds the state directory.
+fn clones(options: &Options) -> anyhow::Result<Arc<Clones>> {
+    let directory = options.state.join("clones");
+    let clones = Clones::open(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(Arc::new(clones))
 }
 
 /// One look at everything, for the commands that only show.

@@ -79,7 +79,8 @@ pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outc
         view.observed.requested = asked;
         let executor = Executor::new(registry, options.host.clone(), clock.clone())
             .with_quiescer(quiescer)
-            .with_staging(super::staging(options)?);
+            .with_staging(super::staging(options)?)
+            .with_clones(super::clones(options)?);
         let execute = Arc::new(executor);
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
         once::carry_out(job, execute, state.clone()).await.map_err(anyhow::Error::msg)

@@ -97,7 +97,8 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let edges: Arc<dyn Refresh> = Arc::new(Edges { store, docker, repositories });
     let executor = Executor::new(registry, options.host.clone(), clock.clone())
         .with_quiescer(quiescer.clone())
-        .with_staging(super::staging(&options)?);
+        .with_staging(super::staging(&options)?)
+        .with_clones(super::clones(&options)?);
     let (controller, status) = Controller::new(Parts {
         views: Views { loaded, docker: docker_view, repositories: repository_view.clone(), quiesced: still },
         execute: Arc::new(executor),

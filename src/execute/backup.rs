@@ -2,8 +2,9 @@
 
 use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
+use crate::adapters::clone::Clones;
 use crate::adapters::repository::{
-    Around, BackupReport, Control, Databases, Reason, RepositoryError, SnapshotMeta, VolumeTree,
+    Around, BackupReport, Cloned, Control, Databases, Reason, RepositoryError, SnapshotMeta, VolumeTree,
 };
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count};
@@ -48,6 +49,7 @@ struct Job {
     timeout: Duration,
     quiesce: Option<(Quiescer, Arc<Quiesce>)>,
     databases: Option<Databases>,
+    clones: Option<Arc<Clones>>,
 }
 
 fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcome) -> Result<Job, RepositoryError> {
@@ -82,6 +84,7 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
         (Some(_), None) => return Err(refused("Databases cannot be copied here".to_owned())),
     };
     Ok(Job {
+        clones: executor.clones.clone().filter(|_| source.clone && quiesce.is_some()),
         quiesce,
         databases,
         repository,
@@ -120,6 +123,7 @@ async fn attempt(
     let inner = Control {
         around,
         databases: job.databases.clone(),
+        clones: job.clones.clone(),
         cancel: cancel.clone(),
         progress: Arc::clone(&control.progress),
     };
@@ -153,7 +157,7 @@ async fn attempt(
 /// What became of the containers, added to what became of the files.
 fn with_window(mut outcome: Outcome, closed: Closed) -> Outcome {
     outcome.quiesce_seconds = closed.seconds;
-    outcome.warnings = closed.warnings;
+    outcome.warnings.extend(closed.warnings);
     if !closed.failures.is_empty() {
         outcome.result = RunResult::Failure;
         outcome.message = format!("{}. {}", closed.failures.join(". "), outcome.message);
@@ -196,6 +200,13 @@ fn ended_well(mut outcome: Outcome, report: BackupReport, finished: Timestamp) -
         ),
         _ => format!("{}, {}, added {}", count(report.files, "file"), bytes(report.bytes), bytes(report.added_bytes)),
     };
+    match report.cloned {
+        Cloned::NotAsked => {}
+        Cloned::Yes => outcome.message.push_str("; read from a clone"),
+        Cloned::No(why) => outcome
+            .warnings
+            .push(format!("The volume was not cloned, and its containers stood still until it was read: {why}")),
+    }
     outcome.snapshot = report.snapshot;
     outcome.problems = report.problems;
     outcome.problem_count = report.problem_count;

@@ -8,6 +8,7 @@ mod manifest;
 mod prune;
 pub mod quiesce;
 
+use crate::adapters::clone::Clones;
 use crate::adapters::repository::{Reason, Registry, RepositoryError};
 use crate::adapters::sqlite::Staging;
 use crate::clock::Clock;
@@ -26,13 +27,14 @@ pub struct Executor {
     clock: Arc<dyn Clock>,
     quiescer: Option<Quiescer>,
     staging: Option<Arc<Staging>>,
+    clones: Option<Arc<Clones>>,
 }
 
 impl Executor {
     /// An executor that writes snapshots under the name `host`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, host: String, clock: Arc<dyn Clock>) -> Self {
-        Self { registry, host, clock, quiescer: None, staging: None }
+        Self { registry, host, clock, quiescer: None, staging: None, clones: None }
     }
 
     /// Able to make containers stand still. Without it, a policy that asks for that is a failure.
@@ -45,6 +47,12 @@ impl Executor {
     #[must_use]
     pub fn with_staging(self, staging: Arc<Staging>) -> Self {
         Self { staging: Some(staging), ..self }
+    }
+
+    /// Able to clone volumes. Without it, a policy that asks for that has them read while their containers stand still.
+    #[must_use]
+    pub fn with_clones(self, clones: Arc<Clones>) -> Self {
+        Self { clones: Some(clones), ..self }
     }
 }
 

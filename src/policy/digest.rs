@@ -56,6 +56,9 @@ fn volume(volume: &VolumeSource) -> Json {
         Some(Sqlite::Auto) => meaning["sqlite"] = "auto".into(),
         Some(Sqlite::Files(files)) => meaning["sqlite"] = json!(set(files)),
     }
+    if volume.clone {
+        meaning["snapshot"] = "auto".into();
+    }
     meaning
 }
 

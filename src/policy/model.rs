@@ -108,6 +108,8 @@ pub struct VolumeSource {
     pub quiesce: Option<Arc<Quiesce>>,
     /// Which of its files are copied as SQLite databases; `None`: none.
     pub sqlite: Option<Sqlite>,
+    /// Whether it is cloned, where its file system can do that, so that its containers stand still for that alone.
+    pub clone: bool,
 }
 
 /// Which files of a volume are copied as SQLite databases.

@@ -145,6 +145,21 @@ pub struct VolumeSource {
     /// SQLite databases in the volume, which are copied as one whole state while their application goes on: paths or
     /// globs relative to the volume's root, or `auto` for every file that begins as such a database does.
     pub sqlite: Option<Sqlite>,
+    /// Whether containers stand still for no longer than it takes to clone the volume, which is then read while they
+    /// are back. Only with `quiesce`.
+    #[serde(default)]
+    pub snapshot: Snapshot,
+}
+
+/// Whether a volume is cloned before it is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Snapshot {
+    /// Where its file system can clone files (btrfs, XFS with reflink). Elsewhere it is read while they stand still.
+    Auto,
+    /// It is not.
+    #[default]
+    None,
 }
 
 /// Which files of a volume are copied as SQLite databases.

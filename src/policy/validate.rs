@@ -159,7 +159,12 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
     };
     let quiesce = volume.quiesce.as_ref().and_then(|raw| quiesce::check(check, raw)).map(Arc::new);
     let sqlite = volume.sqlite.as_ref().map(|raw| sqlite(check, raw));
-    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone(), quiesce, sqlite }))
+    let clone = volume.snapshot == raw::Snapshot::Auto;
+    if clone && volume.quiesce.as_ref().is_none_or(|quiesce| quiesce.mode == raw::QuiesceMode::None) {
+        let message = "`auto` shortens the time for which containers stand still, and here none does";
+        check.advise("spec.source.volume.snapshot", message, Some("add `quiesce: {mode: pause}`, or take it out"));
+    }
+    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone(), quiesce, sqlite, clone }))
 }
 
 fn sqlite(check: &mut Check<'_>, raw: &raw::Sqlite) -> Sqlite {
@@ -181,6 +186,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
     if let Some(exempt) = &spec.exempt {
         let raw::Source::Volume(volume) = &spec.source;
         let (quiesced, copied) = (volume.quiesce.is_some(), volume.sqlite.is_some());
+        let cloned = volume.snapshot == raw::Snapshot::Auto;
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");
         }
@@ -191,6 +197,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             ("timeout", spec.timeout.is_some()),
             ("source.volume.quiesce", quiesced),
             ("source.volume.sqlite", copied),
+            ("source.volume.snapshot", cloned),
         ];
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             check.find(&format!("spec.{field}"), "an exempt source has none: take out this field, or `exempt`");

@@ -49,9 +49,18 @@ impl Host {
 
     /// Writes a policy for the volume. `quiesce` is what stands in its braces.
     pub fn policy(&self, name: &str, quiesce: &str, suspend: bool) {
+        self.write_policy(name, &format!("quiesce: {{{quiesce}}}"), suspend);
+    }
+
+    /// Writes a policy with these fields of the volume.
+    pub fn policy_with(&self, name: &str, fields: &str) {
+        self.write_policy(name, fields, false);
+    }
+
+    fn write_policy(&self, name: &str, fields: &str, suspend: bool) {
         let text = format!(
             "apiVersion: seawall.dev/v1\nkind: BackupPolicy\nmetadata: {{name: {name}}}\nspec:\n  source:\n    \
-             volume:\n      name: {}\n      quiesce: {{{quiesce}}}\n  schedule: {{cron: \"0 0 1 1 *\"}}\n  \
+             volume:\n      name: {}\n      {fields}\n  schedule: {{cron: \"0 0 1 1 *\"}}\n  \
              suspend: {suspend}\n",
             self.volume
         );

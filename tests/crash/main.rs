@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clones;
+mod databases;
 mod endings;
 mod engine;
 mod host;

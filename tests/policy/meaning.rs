@@ -73,6 +73,8 @@ fn every_field_is_meaning() {
         (POLICY, "\"*.log\"", "\"*.lo\""),
         (POLICY, "      exclude:", "      sqlite: auto\n      exclude:"),
         (POLICY, "      exclude:", "      sqlite: [a]\n      exclude:"),
+        (POLICY, "      exclude:", "      quiesce: {mode: pause}\n      exclude:"),
+        (POLICY, "      exclude:", "      quiesce: {mode: pause}\n      snapshot: auto\n      exclude:"),
         (POLICY, "0 2 * * 0", "0 2 * * 1"),
         (POLICY, "Asia/Jerusalem", "Asia/Amman"),
         (POLICY, "jitter: 5m", "jitter: 5s"),

@@ -46,7 +46,7 @@ fn what_is_not_there_yet() {
 }
 
 #[test]
-fn databases() {
+fn databases_and_clones() {
     let said = table(
         POLICY,
         &[
@@ -59,6 +59,9 @@ fn databases() {
             ("      exclude:", "      sqlite: [\"\", \"a[\", 5]\n      exclude:"),
             ("      exclude:", "      sqlite: [a.db, ../b.db, a.db-wal]\n      exclude:"),
             ("      exclude:", "      sqllite: auto\n      exclude:"),
+            ("      exclude:", "      snapshot: auto\n      exclude:"),
+            ("      exclude:", "      snapshot: auto\n      quiesce: {mode: none}\n      exclude:"),
+            ("      exclude:", "      snapshot: lvm\n      exclude:"),
         ],
     );
     assert_snapshot!(said);

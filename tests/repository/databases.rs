@@ -19,20 +19,24 @@ use std::sync::{Arc, Mutex};
 const APP: u32 = 1000;
 
 /// A running application (`tests/support/sqlite_writer.py`), killed with the value.
-struct App {
-    process: Child,
+pub struct App {
+    pub process: Child,
     stdin: Option<ChildStdin>,
     rows: Arc<AtomicU64>,
     said: Arc<Mutex<Vec<String>>>,
 }
 
 impl App {
-    fn start(lab: &Lab, name: &str, mode: &str, how: &str, megabytes: u32) -> Self {
+    pub fn start(lab: &Lab, name: &str, mode: &str, how: &str, megabytes: u32) -> Self {
+        Self::start_at(lab, &lab.volume().join(name), mode, how, megabytes)
+    }
+
+    pub fn start_at(lab: &Lab, path: &Path, mode: &str, how: &str, megabytes: u32) -> Self {
         fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        chown(lab.volume(), Some(APP), Some(APP)).unwrap();
+        chown(path.parent().unwrap(), Some(APP), Some(APP)).unwrap();
         let mut process = Command::new("python3")
             .args(["-c", include_str!("../support/sqlite_writer.py"), &APP.to_string()])
-            .arg(lab.volume().join(name))
+            .arg(path)
             .args([mode, how, &megabytes.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +63,7 @@ impl App {
     }
 
     /// Rows that are committed.
-    fn rows(&self) -> u64 {
+    pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::SeqCst)
     }
 
@@ -70,7 +74,7 @@ impl App {
     }
 
     /// It closes its database and must have had no trouble.
-    fn end(mut self) -> u64 {
+    pub fn end(mut self) -> u64 {
         drop(self.stdin.take());
         assert!(self.process.wait().unwrap().success());
         self.until("closed");
@@ -108,12 +112,12 @@ fn backup(lab: &Lab, repository: &RepositoryAdapter, second: i64, control: &Cont
     report
 }
 
-fn problems(report: &BackupReport) -> Vec<String> {
+pub fn problems(report: &BackupReport) -> Vec<String> {
     report.problems.iter().map(|p| format!("{}: {}", p.path, p.problem)).collect()
 }
 
 /// A file of a snapshot, restored.
-fn restored(lab: &Lab, report: &BackupReport, name: &str) -> PathBuf {
+pub fn restored(lab: &Lab, report: &BackupReport, name: &str) -> PathBuf {
     let target = lab.dir.path().join("restored");
     if target.exists() {
         fs::remove_dir_all(&target).unwrap();
@@ -123,7 +127,7 @@ fn restored(lab: &Lab, report: &BackupReport, name: &str) -> PathBuf {
 }
 
 /// The rows of a database, which has to be whole without a gap.
-fn rows_in(path: &Path) -> u64 {
+pub fn rows_in(path: &Path) -> u64 {
     let db = Connection::open(path).unwrap();
     let check: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");

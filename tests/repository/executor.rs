@@ -76,6 +76,7 @@ fn policy(timeout: Duration) -> Policy {
             exclude: Vec::new(),
             quiesce: None,
             sqlite: None,
+            clone: false,
         }),
         treatment: Treatment::Backup(Box::new(spec)),
         objectives: Objectives::default(),

@@ -149,6 +149,17 @@ impl Mounted {
         Self(at.to_owned())
     }
 
+    /// A file system of its own in a file, by `mkfs.NAME`.
+    pub fn image(at: &Path, name: &str) -> Self {
+        let image = at.with_extension("image");
+        // XFS takes no less.
+        std::fs::File::create(&image).unwrap().set_len(320 << 20).unwrap();
+        run(Command::new(format!("mkfs.{name}")).arg("-q").arg(&image));
+        std::fs::create_dir_all(at).unwrap();
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(at));
+        Self(at.to_owned())
+    }
+
     pub fn bind(from: &Path, at: &Path) -> Self {
         run(Command::new("mount").arg("--bind").arg(from).arg(at));
         Self(at.to_owned())

@@ -74,7 +74,11 @@ os.symlink(b"../modes/0644", at(b"links/relative"))
 os.symlink(b"/nowhere/at/all", at(b"links/dangling"))
 os.symlink(b"links", at(b"links/loop"))
 os.symlink(b"..", at(b"links/up"))
-os.symlink(b"t" * 4000, at(b"links/long"))
+try:
+    os.symlink(b"t" * 4000, at(b"links/long"))
+except OSError:
+    # XFS takes no longer ones.
+    os.symlink(b"t" * 1000, at(b"links/long"))
 os.symlink(b"\xff\xfe-target", at(b"links/target-not-utf8"))
 os.utime(at(b"links/relative"), ns=(5, 1_234_567_890_987_654_321), follow_symlinks=False)
 os.lchown(at(b"links/dangling"), 1000, 1001)

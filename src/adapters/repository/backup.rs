@@ -4,8 +4,9 @@ use super::databases::{Before, Copies};
 use super::error::{Reason, RepositoryError};
 use super::files::LocalFiles;
 use super::lock::Lock;
-use super::report::{BackupReport, Control, SnapshotMeta, VolumeTree};
-use super::source::{Reading, Source};
+use super::reach::{prepare, reach};
+use super::report::{BackupReport, Cloned, Control, SnapshotMeta, VolumeTree};
+use super::source::Source;
 use super::{RepositoryAdapter, guarded, interrupted, lock, snapshots};
 use crate::adapters::volume_walk::{Exclude, Notes, Walk};
 use crate::reconcile::{SnapshotRecord, SourceKey};
@@ -52,19 +53,21 @@ impl RepositoryAdapter {
         let failures = self.files.failures();
         let before = self.before(&repository, parent.as_deref());
 
-        let reading = Reading::begin(control)?;
-        // Opened again: what was listed before belongs to another moment than what is read.
-        let walk = walk()?;
-        let (root, notes) = (walk.root().clone(), walk.notes());
+        // Gone after everything that reads from it.
+        let scratch = prepare(control, &tree.root);
+        let reached = reach(walk, scratch.as_ref(), control)?;
+        let (root, notes, cloned) = (reached.root.clone(), Arc::clone(&reached.notes), reached.cloned.clone());
         let copies = control
             .databases
             .clone()
             .map(|databases| Copies::new(databases, before, Arc::clone(&notes), control.cancel.clone()));
-        let source = Source::new(&tree.name, manifest, walk, control, reading, copies);
+        let source = Source::new(&tree.name, manifest, reached, control, copies);
         let archived = self.archive(&repository, parent, &source, &tree.name, meta);
         // Where the archiver broke off, what it had not begun to read is still in there.
         drop(source);
-        root.look_again();
+        if cloned != Cloned::Yes {
+            root.look_again();
+        }
         if let Some(around) = &control.around {
             around.verdict()?;
         }
@@ -82,6 +85,7 @@ impl RepositoryAdapter {
             snapshot: Some(record),
             problems,
             problem_count,
+            cloned,
         })
     }
 

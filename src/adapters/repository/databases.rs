@@ -117,7 +117,10 @@ impl Copies {
 
     fn copy(&mut self, path: &Path, at: &Path, meta: &Meta, opener: &Opener) -> Result<Taken, Option<String>> {
         let (directory, name) = opener.place();
-        let files = Files::look(directory, name).map_err(|error| Some(error.to_string()))?;
+        let files = match opener.files() {
+            Some(files) => files.clone(),
+            None => Files::look(directory, name).map_err(|error| Some(error.to_string()))?,
+        };
         let mut metadata = metadata(meta)?;
         metadata.mtime = files.newest().and_then(|at| timestamp(at).ok());
         metadata.atime = metadata.mtime;

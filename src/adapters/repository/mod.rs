@@ -12,6 +12,7 @@ mod gate;
 mod lock;
 mod maintain;
 mod process;
+mod reach;
 mod registry;
 mod report;
 mod seal;
@@ -21,7 +22,7 @@ mod source;
 pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
 pub use registry::Registry;
-pub use report::{Around, BackupReport, Control, PruneReport, SnapshotMeta, VolumeTree};
+pub use report::{Around, BackupReport, Cloned, Control, PruneReport, SnapshotMeta, VolumeTree};
 
 use crate::adapters::key::Secret;
 use crate::reconcile::SnapshotRecord;

@@ -1,6 +1,7 @@
 //! What goes in and out of a repository, free of the library's types.
 
 use super::{Databases, RepositoryError};
+use crate::adapters::clone::Clones;
 use crate::controller::ports::Progress;
 use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
@@ -59,6 +60,8 @@ pub struct Control {
     pub around: Option<Arc<dyn Around>>,
     /// Files that are copied as databases, where there are any.
     pub databases: Option<Databases>,
+    /// Clones the source where that can be done, so that reading is over, to [`Around`], before anything is read.
+    pub clones: Option<Arc<Clones>>,
     /// Once cancelled, the operation returns within seconds.
     pub cancel: CancellationToken,
     /// Advanced while files are read.
@@ -84,6 +87,20 @@ pub struct BackupReport {
     pub problems: Vec<FileProblem>,
     /// How much in all.
     pub problem_count: u64,
+    /// Whether a clone was read in place of the source.
+    pub cloned: Cloned,
+}
+
+/// Whether a clone was read in place of the source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cloned {
+    /// Nobody asked for it.
+    #[default]
+    NotAsked,
+    /// It was.
+    Yes,
+    /// It could not be made: why, as the end of a sentence.
+    No(String),
 }
 
 /// What a prune did.

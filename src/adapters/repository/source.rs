@@ -2,8 +2,9 @@
 
 use super::RepositoryError;
 use super::databases::{Copies, Taken};
+use super::reach::Reached;
 use super::report::{Around, Control};
-use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener, Walk};
+use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener};
 use crate::controller::ports::Progress;
 use base64::Engine;
 use rustic_core::repofile::{Metadata, Node, NodeType};
@@ -39,6 +40,11 @@ impl Reading {
         around.before()?;
         Ok(Self { _shared: Some(Arc::new(Told(Arc::clone(around)))) })
     }
+
+    /// That nothing of the source itself is to be read any more.
+    pub(super) fn over() -> Self {
+        Self { _shared: None }
+    }
 }
 
 /// The manifest and a volume, once.
@@ -50,7 +56,7 @@ pub(super) struct Source {
 pub(super) struct Parts {
     name: PathBuf,
     manifest: Option<(Metadata, Vec<u8>)>,
-    walk: Walk,
+    walk: Box<dyn Iterator<Item = Entry> + Send>,
     notes: Arc<Notes>,
     progress: Arc<Progress>,
     /// `None` once the walk is over.
@@ -61,7 +67,7 @@ pub(super) struct Parts {
 /// Something with contents.
 pub(super) enum Open {
     Manifest(Vec<u8>),
-    File(Opener, Arc<Progress>, Option<Reading>),
+    File(Box<Opener>, Arc<Progress>, Option<Reading>),
     Copy(fs::File, Arc<Progress>),
 }
 
@@ -69,17 +75,16 @@ impl Source {
     pub(super) fn new(
         name: &str,
         manifest: Vec<u8>,
-        walk: Walk,
+        reached: Reached,
         control: &Control,
-        reading: Reading,
         copies: Option<Copies>,
     ) -> Self {
-        let notes = walk.notes();
-        let metadata = manifest_metadata(&manifest, walk.root().meta());
+        let Reached { root, notes, entries, reading, .. } = reached;
+        let metadata = manifest_metadata(&manifest, root.meta());
         let parts = Parts {
             name: PathBuf::from(name),
             manifest: Some((metadata, manifest)),
-            walk,
+            walk: entries,
             notes,
             progress: Arc::clone(&control.progress),
             reading: Some(reading),
@@ -147,9 +152,9 @@ impl Parts {
                     }
                     Some(Taken::Unchanged(own)) => {
                         metadata = *own;
-                        Open::File(opener, progress, self.reading.clone())
+                        Open::File(Box::new(opener), progress, self.reading.clone())
                     }
-                    Some(Taken::AsItIs) | None => Open::File(opener, progress, self.reading.clone()),
+                    Some(Taken::AsItIs) | None => Open::File(Box::new(opener), progress, self.reading.clone()),
                 });
                 NodeType::File
             }

@@ -152,6 +152,10 @@ fn collect(
     };
     let mut xattrs = Vec::new();
     for name in names.split_inclusive(|byte| *byte == 0) {
+        // How XFS stores an ACL, which is listed under its usual name too.
+        if name.starts_with(b"trusted.SGI_ACL_") {
+            continue;
+        }
         let Ok(name) = CStr::from_bytes_with_nul(name) else { continue };
         let value = match grow(|buffer| get(name, buffer)) {
             Ok(value) => value,

@@ -10,8 +10,10 @@ pub use exclude::Exclude;
 pub use meta::Meta;
 pub(in crate::adapters) use meta::{open_at, stat_at};
 pub use notes::{LISTED_PROBLEMS, Notes};
+pub(in crate::adapters) use reader::CloneFailed;
 pub use reader::{Opener, Reader};
 
+use crate::adapters::clone::is_scratch;
 use meta::{Identity, Mount, names_in, stat_fd, xattrs_at, xattrs_of};
 use reader::describe;
 use rustix::fd::{AsFd, OwnedFd};
@@ -125,7 +127,7 @@ impl Walk {
         if let Some(error) = stopped {
             return Err(error.into());
         }
-        names.retain(|name| !exclude.matches(Path::new(name)));
+        names.retain(|name| !is_scratch(name) && !exclude.matches(Path::new(name)));
         let identity = root_meta.identity();
         let directory = Some(Arc::new(directory));
         let frame = Frame { directory, identity, path: PathBuf::new(), names: names.into_iter() };
@@ -206,6 +208,7 @@ impl Walk {
                 seen: meta.clone(),
                 notes: Arc::clone(&self.notes),
                 cancel: self.cancel.clone(),
+                files: None,
             }),
             FileType::Symlink => {
                 let target: CString = rustix::fs::readlinkat(directory.as_fd(), name, Vec::new())?;
@@ -247,7 +250,7 @@ impl Walk {
             if let Some(error) = stopped {
                 self.trouble(path, error);
             }
-            names.retain(|name| !self.exclude.matches(&path.join(name)));
+            names.retain(|name| !is_scratch(name) && !self.exclude.matches(&path.join(name)));
             let (directory, identity) = (Some(Arc::new(directory)), meta.identity());
             self.stack.push(Frame { directory, identity, path: path.to_owned(), names: names.into_iter() });
             // The root stays open: it is the way back to all others.

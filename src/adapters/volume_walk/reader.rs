@@ -1,15 +1,15 @@
 //! Reading one regular file, with every surprise noted.
 
-use super::meta::{Meta, open_at, stat_fd};
+use super::meta::{Meta, open_at, stat_at, stat_fd};
 use super::notes::Notes;
-use crate::adapters::sqlite::Plain;
+use crate::adapters::sqlite::{Files, Plain};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +22,79 @@ pub struct Opener {
     pub(super) seen: Meta,
     pub(super) notes: Arc<Notes>,
     pub(super) cancel: CancellationToken,
+    /// What a clone's original consists of on disk, if it may be a database.
+    pub(super) files: Option<Box<Files>>,
+}
+
+/// Why there is no clone.
+#[derive(Debug)]
+pub(in crate::adapters) enum CloneFailed {
+    /// The original is not to be had. That is noted.
+    Source,
+    /// The clone could not be made.
+    Target(Errno),
 }
 
 impl Opener {
+    /// What a clone's original consists of on disk, if this is a clone that may be a database.
+    pub(in crate::adapters) fn files(&self) -> Option<&Files> {
+        self.files.as_deref()
+    }
+
+    /// Clones it under a name that is not there yet. With `or_copy`, a file that cannot be cloned although others can
+    /// (on btrfs, one that is exempt from copy-on-write) is copied.
+    ///
+    /// # Errors
+    /// See [`CloneFailed`].
+    pub(in crate::adapters) fn clone_into(
+        &self,
+        directory: &OwnedFd,
+        name: &OsStr,
+        or_copy: bool,
+    ) -> Result<(), CloneFailed> {
+        let plain = Plain::wait(self.directory.as_fd(), &self.name, &self.cancel);
+        let mut from = File::from(self.same().map_err(|error| {
+            self.notes.problem(&self.path, describe(error));
+            CloneFailed::Source
+        })?);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let to = rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map_err(CloneFailed::Target)?;
+        let cloned = match rustix::fs::ioctl_ficlone(&to, &from) {
+            Err(error) if !or_copy || matches!(error, Errno::NOSPC | Errno::DQUOT | Errno::IO) => Err(error),
+            Err(_) => io::copy(&mut (&mut from).take(self.seen.size), &mut File::from(to))
+                .map(drop)
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            Ok(()) => Ok(()),
+        };
+        drop((from, plain));
+        cloned.map_err(CloneFailed::Target)
+    }
+
+    /// The clone of a file of the path and size given, as if it was the file.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(in crate::adapters) fn of_clone(
+        directory: &Arc<OwnedFd>,
+        name: OsString,
+        files: Option<Box<Files>>,
+        (path, size): (&Path, u64),
+        notes: &Arc<Notes>,
+        cancel: &CancellationToken,
+    ) -> Result<Self, Errno> {
+        let seen = Meta { size, ..Meta::of(&stat_at(directory.as_fd(), &name)?) };
+        let (directory, path) = (Arc::clone(directory), path.to_owned());
+        Ok(Self { directory, name, path, seen, notes: Arc::clone(notes), cancel: cancel.clone(), files })
+    }
+
+    /// Opens it, if it is still the file that was seen.
+    fn same(&self) -> Result<OwnedFd, Errno> {
+        let fd = open_at(self.directory.as_fd(), &self.name, OFlags::empty())?;
+        let now = Meta::of(&stat_fd(fd.as_fd())?);
+        // Another file under the name has other metadata than what was recorded; calling it vanished is honest.
+        if now.identity() == self.seen.identity() { Ok(fd) } else { Err(Errno::NOENT) }
+    }
+
     /// The open directory that it is in, and its name there.
     pub(in crate::adapters) fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
         (self.directory.as_fd(), &self.name)
@@ -43,12 +113,7 @@ impl Opener {
 
     fn try_open(&self) -> Result<Reader, Errno> {
         let plain = Plain::wait(self.directory.as_fd(), &self.name, &self.cancel);
-        let fd = open_at(self.directory.as_fd(), &self.name, OFlags::empty())?;
-        let now = Meta::of(&stat_fd(fd.as_fd())?);
-        // Another file under the name has other metadata than what was recorded; calling it vanished is honest.
-        if now.identity() != self.seen.identity() {
-            return Err(Errno::NOENT);
-        }
+        let fd = self.same()?;
         self.notes.opened();
         Ok(Reader {
             file: File::from(fd),
