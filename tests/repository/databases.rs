@@ -237,6 +237,24 @@ fn what_did_not_change_is_not_copied_again_and_a_log_that_grew_is_a_change() {
     app.end();
 }
 
+/// SQLite gives a log that root opens to the database's owner. Whose it was may need it.
+#[test]
+fn a_log_and_a_shared_memory_keep_their_owner() {
+    let lab = Lab::new();
+    let mut app = App::start(&lab, "app.db", "wal", "idle", 1);
+    let companions = ["app.db-wal", "app.db-shm"].map(|name| lab.volume().join(name));
+    for path in &companions {
+        chown(path, Some(APP + 1), Some(APP + 1)).unwrap();
+    }
+    let before = state_of(&lab);
+    let report = backup(&lab, &lab.open(), 0, &databases(&lab, &Sqlite::Auto));
+    assert_eq!(problems(&report), [""; 0]);
+    assert!(state_of(&lab) == before, "{:?}", names(&lab));
+    assert_eq!(fs::metadata(&companions[0]).unwrap().uid(), APP + 1);
+    app.write_a_row();
+    app.end();
+}
+
 #[test]
 fn what_a_crash_left_is_put_right_in_the_copy_alone() {
     for (mode, how, beside) in [("wal", "idle", "app.db-wal"), ("delete", "half", "app.db-journal")] {

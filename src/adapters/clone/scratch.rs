@@ -58,6 +58,8 @@ impl Clones {
             }
             error => failed("its file system clones no file", error.into()),
         })?;
+        // A file is written out before it is cloned. What was written until now is best written while nothing waits.
+        rustix::fs::syncfs(&directory).map_err(|error| failed("its file system does not write", error.into()))?;
         scratch.directory = Some(Arc::new(directory));
         Ok(scratch)
     }

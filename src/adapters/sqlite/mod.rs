@@ -1,10 +1,11 @@
 //! SQLite databases inside a volume, copied as one whole state while their application goes on.
 //!
-//! What is promised to the application: no file of it is made, changed or removed, or has another owner than its database
-//! afterwards; no writer waits for longer than a fraction of a second. What is promised to the person: a copy that passed SQLite's own check, or a
+//! What is promised to the application: no file of it is made, changed, removed or given another owner; no writer waits
+//! for longer than a fraction of a second. What is promised to the person: a copy that passed SQLite's own check, or a
 //! reason why there is none.
 
 mod guard;
+mod harmless;
 mod live;
 mod quiet;
 mod staging;
@@ -225,7 +226,9 @@ fn live_copy(
     let device = stat_at(directory, name).map_err(|error| Some(error.into()))?;
     let device = rustix::fs::makedev(device.stx_dev_major, device.stx_dev_minor);
     let meant = || has_open(device, files.inode());
+    let harmless = harmless::Harmless::begin().map_err(|error| Some(error.into()))?;
     live::copy(&path, staged.path(), wal, meant, cancel)?;
+    drop(harmless);
     Ok(staged)
 }
 
@@ -270,5 +273,41 @@ fn check(path: &Path) -> Result<(), Trouble> {
         Err(error) if is_damage(&error) => Err(error.into()),
         // A function or an order of the application that SQLite alone does not know.
         Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(path: &Path, row: &str) {
+        let db = Connection::open(path).unwrap();
+        db.execute_batch("CREATE TABLE t (c)").unwrap();
+        db.execute("INSERT INTO t VALUES (?)", [row]).unwrap();
+    }
+
+    /// What an application could do between the look at its database and the opening of it.
+    #[test]
+    fn what_took_the_place_of_a_database_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("volume")).unwrap();
+        database(&at("volume/app.db"), "its own");
+        database(&at("secret.db"), "somebody else's");
+        std::os::unix::fs::symlink(dir.path(), at("volume/link")).unwrap();
+        std::os::unix::fs::symlink(at("secret.db"), at("volume/link.db")).unwrap();
+        let volume = std::fs::File::open(at("volume")).unwrap();
+        let files = Files::look(volume.as_fd(), OsStr::new("app.db")).unwrap();
+        let device = rustix::fs::fstat(&volume).unwrap().st_dev;
+        let (never, target) = (CancellationToken::new(), at("copy"));
+        let copy = |source: &str| live::copy(&at(source), &target, false, || has_open(device, files.inode()), &never);
+        assert!(matches!(copy("secret.db"), Err(Trouble::Moved)));
+        for link in ["volume/link/secret.db", "volume/link.db"] {
+            assert!(matches!(copy(link), Err(Trouble::Sqlite(_))), "{link}");
+        }
+        assert!(!target.exists());
+        copy("volume/app.db").unwrap();
+        let copied = Connection::open(&target).unwrap();
+        assert_eq!(copied.query_row("SELECT c FROM t", [], |row| row.get::<_, String>(0)).unwrap(), "its own");
     }
 }
