@@ -11,6 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The scratch directories of this host, each on record before it is made. Only one process uses it.
 #[derive(Debug)]
@@ -65,11 +66,18 @@ impl Clones {
     }
 }
 
+/// How long a scratch that is not there is looked for again: its disk may not be mounted yet.
+const KEPT: Duration = Duration::from_hours(30 * 24);
+
 /// Removes what a record speaks of, and then the record.
 fn sweep(record: &Path) -> io::Result<()> {
     let path = PathBuf::from(std::ffi::OsString::from_vec(fs::read(record)?));
     // One that was cut short was never acted upon.
     if path.is_absolute() && path.file_name().is_some_and(is_scratch) && path.file_name() == record.file_name() {
+        let young = fs::metadata(record)?.modified()?.elapsed().is_ok_and(|age| age < KEPT);
+        if young && !path.try_exists()? {
+            return Ok(());
+        }
         remove(&path)?;
     }
     fs::remove_file(record)
@@ -148,10 +156,16 @@ mod tests {
         std::os::unix::fs::symlink(&data, left.join("link")).unwrap();
         write_down(&records.join(".seawall-clone-1"), &left).unwrap();
         write_down(&records.join(".seawall-clone-2"), &data).unwrap();
+        let later = dir.path().join("mounted-later/.seawall-clone-5");
+        write_down(&records.join(".seawall-clone-5"), &later).unwrap();
         write_down(&records.join(".seawall-clone-4"), Path::new("")).unwrap();
         Clones::open(&records).unwrap();
         assert_eq!((left.exists(), data.join("x").exists(), other.exists()), (false, true, true));
-        assert_eq!(fs::read_dir(&records).unwrap().count(), 0);
+        let left = || fs::read_dir(&records).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!(left(), [".seawall-clone-5"], "its disk may not be there yet");
+        fs::create_dir_all(&later).unwrap();
+        Clones::open(&records).unwrap();
+        assert_eq!((left().len(), later.exists()), (0, false));
         assert!(is_scratch(OsStr::new(".seawall-clone-1")) && !is_scratch(OsStr::new("seawall-clone-1")));
     }
 

@@ -15,18 +15,27 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of the first step.
-const STEP: i64 = 4 << 20;
-/// A step that took longer is followed by smaller ones: writers wait for no longer than about this.
-const HELD: Duration = Duration::from_millis(200);
+/// How a copy gives way to writers, and when it is given up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Bytes of the first step.
+    step: i64,
+    /// A step that took longer is followed by smaller ones: writers wait for no longer than about this.
+    held: Duration,
+    /// A copy that was begun anew so often is given up.
+    restarts: u32,
+    /// So is one that got no lock for so long.
+    patience: Duration,
+}
+
+/// What an application hardly notices.
+pub(super) const GENTLE: Pace =
+    Pace { step: 4 << 20, held: Duration::from_millis(200), restarts: 30, patience: Duration::from_secs(10) };
+
 /// Between two steps.
 const GIVE_WAY: Duration = Duration::from_millis(5);
 /// Between two attempts at what is locked.
 const AGAIN: Duration = Duration::from_millis(20);
-/// A copy that was begun anew so often is given up.
-const RESTARTS: u32 = 30;
-/// So is one that got no lock for so long.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Copies the database at `source` to the empty file at `target`. `opened` is asked whether what was opened is what was
 /// meant, before anything is read.
@@ -35,6 +44,7 @@ pub(super) fn copy(
     target: &Path,
     wal: bool,
     opened: impl FnOnce() -> bool,
+    pace: Pace,
     cancel: &CancellationToken,
 ) -> Result<(), Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -49,7 +59,7 @@ pub(super) fn copy(
     let mut to = Connection::open(target)?;
     to.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     if wal {
-        patiently(cancel, || {
+        patiently(pace, cancel, || {
             from.execute_batch("BEGIN")?;
             let read = from.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
             if read.is_err() {
@@ -58,13 +68,14 @@ pub(super) fn copy(
             read
         })?;
     }
-    let page: i64 = patiently(cancel, || from.query_row("PRAGMA page_size", [], |row| row.get(0)))?;
-    step_by_step(&Backup::new(&from, &mut to)?, page.max(512), cancel)
+    let size: i64 = patiently(pace, cancel, || from.query_row("PRAGMA page_size", [], |row| row.get(0)))?;
+    step_by_step(&Backup::new(&from, &mut to)?, size.max(512), pace, cancel)
 }
 
-fn step_by_step(backup: &Backup<'_, '_>, page: i64, cancel: &CancellationToken) -> Result<(), Trouble> {
-    let least = (STEP / page / 16).max(1);
-    let mut pages = (STEP / page).max(1);
+/// `size` is that of a page in bytes.
+fn step_by_step(backup: &Backup<'_, '_>, size: i64, pace: Pace, cancel: &CancellationToken) -> Result<(), Trouble> {
+    let least = (pace.step / size / 16).max(1);
+    let mut pages = (pace.step / size).max(1);
     let (mut restarts, mut left) = (0, i32::MAX);
     let mut moved = Instant::now();
     loop {
@@ -79,33 +90,37 @@ fn step_by_step(backup: &Backup<'_, '_>, page: i64, cancel: &CancellationToken) 
                 let now = backup.progress().remaining;
                 if now >= left {
                     restarts += 1;
-                    if restarts > RESTARTS {
-                        return Err(Trouble::Busy(format!("it was written to {RESTARTS} times while it was copied")));
+                    if restarts > pace.restarts {
+                        return Err(Trouble::Busy(format!("it was written to {restarts} times while it was copied")));
                     }
-                    if took * 4 < HELD {
+                    if took * 4 < pace.held {
                         pages *= 2;
                     }
                 }
-                if took > HELD {
+                if took > pace.held {
                     pages = (pages / 2).max(least);
                 }
                 (left, moved) = (now, Instant::now());
                 std::thread::sleep(GIVE_WAY);
             }
-            _ if moved.elapsed() > PATIENCE => return Err(locked()),
+            _ if moved.elapsed() > pace.patience => return Err(locked(pace)),
             _ => std::thread::sleep(AGAIN),
         }
     }
 }
 
 /// Tries again while it is locked.
-fn patiently<T>(cancel: &CancellationToken, mut work: impl FnMut() -> rusqlite::Result<T>) -> Result<T, Trouble> {
+fn patiently<T>(
+    pace: Pace,
+    cancel: &CancellationToken,
+    mut work: impl FnMut() -> rusqlite::Result<T>,
+) -> Result<T, Trouble> {
     let since = Instant::now();
     loop {
         match work() {
             Err(error) if is_locked(&error) && !cancel.is_cancelled() => {
-                if since.elapsed() > PATIENCE {
-                    return Err(locked());
+                if since.elapsed() > pace.patience {
+                    return Err(locked(pace));
                 }
                 std::thread::sleep(AGAIN);
             }
@@ -119,8 +134,8 @@ fn is_locked(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-fn locked() -> Trouble {
-    Trouble::Busy(format!("its application kept it locked for {} s", PATIENCE.as_secs()))
+fn locked(pace: Pace) -> Trouble {
+    Trouble::Busy(format!("its application kept it locked for {} s", pace.patience.as_secs()))
 }
 
 /// A path as SQLite reads it back byte by byte: <https://www.sqlite.org/uri.html>.
@@ -141,5 +156,44 @@ mod tests {
     fn odd_names_survive() {
         let path = Path::new(OsStr::from_bytes(b"/a b/%?#&\xff.db"));
         assert_eq!(uri(path), "file:/a%20b/%25%3f%23%26%ff.db?mode=ro&readonly_shm=1");
+    }
+    /// Writes a row, for ever, while `work` runs.
+    fn while_written_to<T>(path: &Path, work: impl FnOnce() -> T) -> T {
+        let end = CancellationToken::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let db = Connection::open(path).unwrap();
+                db.busy_timeout(Duration::from_secs(10)).unwrap();
+                while !end.is_cancelled() {
+                    db.execute("INSERT INTO t VALUES ('more')", []).unwrap();
+                }
+            });
+            let done = work();
+            end.cancel();
+            done
+        })
+    }
+
+    #[test]
+    fn a_copy_that_writers_leave_no_time_for_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, target) = (dir.path().join("source"), dir.path().join("target"));
+        let db = Connection::open(&source).unwrap();
+        db.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE t (c); INSERT INTO t VALUES (zeroblob(1 << 22))")
+            .unwrap();
+        let (never, ended) = (CancellationToken::new(), CancellationToken::new());
+        ended.cancel();
+        // Steps of one page that never grow.
+        let slow = Pace { step: 4096, held: Duration::ZERO, restarts: 3, patience: Duration::from_mins(1) };
+        while_written_to(&source, || {
+            let given_up = copy(&source, &target, false, || true, slow, &never).unwrap_err();
+            assert_eq!(given_up.to_string(), "it was written to 4 times while it was copied");
+            let cancelled = copy(&source, &target, false, || true, GENTLE, &ended);
+            assert!(matches!(cancelled, Err(Trouble::Cancelled)));
+        });
+        db.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let short = Pace { patience: Duration::ZERO, ..GENTLE };
+        let locked = copy(&source, &target, false, || true, short, &never).unwrap_err();
+        assert_eq!(locked.to_string(), "its application kept it locked for 0 s");
     }
 }

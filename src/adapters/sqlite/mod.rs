@@ -227,7 +227,7 @@ fn live_copy(
     let device = rustix::fs::makedev(device.stx_dev_major, device.stx_dev_minor);
     let meant = || has_open(device, files.inode());
     let harmless = harmless::Harmless::begin().map_err(|error| Some(error.into()))?;
-    live::copy(&path, staged.path(), wal, meant, cancel)?;
+    live::copy(&path, staged.path(), wal, meant, live::GENTLE, cancel)?;
     drop(harmless);
     Ok(staged)
 }
@@ -300,7 +300,9 @@ mod tests {
         let files = Files::look(volume.as_fd(), OsStr::new("app.db")).unwrap();
         let device = rustix::fs::fstat(&volume).unwrap().st_dev;
         let (never, target) = (CancellationToken::new(), at("copy"));
-        let copy = |source: &str| live::copy(&at(source), &target, false, || has_open(device, files.inode()), &never);
+        let copy = |source: &str| {
+            live::copy(&at(source), &target, false, || has_open(device, files.inode()), live::GENTLE, &never)
+        };
         assert!(matches!(copy("secret.db"), Err(Trouble::Moved)));
         for link in ["volume/link/secret.db", "volume/link.db"] {
             assert!(matches!(copy(link), Err(Trouble::Sqlite(_))), "{link}");
