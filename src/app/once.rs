@@ -137,6 +137,9 @@ async fn look(options: &Options, state: &StateDir, registry: Arc<Registry>, crea
         facts: state.load_facts(),
         ..Observed::default()
     };
+    if let Some(facts) = fold::found(&observed.facts, &observed.repositories) {
+        observed.facts = Arc::new(facts);
+    }
     let first = decide(&loaded.desired, &observed, now);
     let known = observed.docker.seen_at.is_some();
     observed.facts = Arc::new(fold::settle_in(&observed.facts, &loaded.desired, &first, known, now));

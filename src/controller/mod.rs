@@ -134,6 +134,9 @@ impl Controller {
         self.observed.docker = self.parts.views.docker.borrow_and_update().clone();
         self.observed.repositories = self.parts.views.repositories.borrow_and_update().clone();
         let desired = &loaded.desired;
+        if let Some(facts) = fold::found(&self.observed.facts, &self.observed.repositories) {
+            self.remember(facts);
+        }
 
         let mut plan = decide(desired, &self.observed, now);
         let known = self.observed.docker.seen_at.is_some();

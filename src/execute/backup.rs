@@ -1,5 +1,6 @@
 //! Backing up one source into the repositories of its policy, one after the other.
 
+use super::fail_point::fail_point;
 use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
 use crate::adapters::clone::Clones;
@@ -31,6 +32,7 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction,
             Ok(job) => attempt(executor, job, control).await,
             Err(error) => (Err(error), Closed::default()),
         };
+        fail_point("published");
         let finished = executor.clock.now();
         let outcome = match ended {
             Ok(report) => ended_well(outcome, report, finished),

@@ -63,7 +63,9 @@ fn obstacle(policy: &Policy, target: &Target<'_>, deadline: Option<Timestamp>, n
     if let Some(message) = target.obstacle() {
         return held("RepositoryUnavailable", message);
     }
-    let failed = target.facts.and_then(|f| f.last_forget.as_ref()).filter(|f| f.result != RunResult::Success);
+    // One that was ended from outside says nothing against the next.
+    let went_wrong = |result| !matches!(result, RunResult::Success | RunResult::Interrupted);
+    let failed = target.facts.and_then(|f| f.last_forget.as_ref()).filter(|f| went_wrong(f.result));
     if let Some(run) = failed.filter(|f| now < later(f.finished, RETRY)) {
         return held(
             "LastForgetFailed",

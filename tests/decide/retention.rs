@@ -122,6 +122,15 @@ fn a_failed_removal_is_not_hammered() {
 }
 
 #[test]
+fn an_interrupted_removal_goes_on_at_once() {
+    let mut world = world("{keepLast: 3}");
+    let mut forgot = attempt(at(SLOTS[4]), RunResult::Interrupted);
+    forgot.finished = at("2026-11-23T11:30:00Z");
+    world.target(&data()).last_forget = Some(forgot);
+    assert_eq!(forgets(&world.plan()).len(), 1);
+}
+
+#[test]
 fn space_is_freed_a_day_apart_and_then_no_more() {
     let prunes = |w: &World| w.plan().actions.iter().filter(|a| matches!(a, Action::Prune(_))).count();
     let mut world = World::new(&[daily("p", "")]).backed_up(&data(), &SLOTS);

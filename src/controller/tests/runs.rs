@@ -1,9 +1,9 @@
 //! How runs begin and end.
 
-use super::rig::{Plan, Rig, at, count, desired};
+use super::rig::{Plan, Rig, at, count, desired, snapshot};
 use crate::controller::ports::{Begun, Loaded};
 use crate::reconcile::plan::Verdict;
-use crate::reconcile::{Action, BackupAction, Cause, RunId, RunResult, SourceKey};
+use crate::reconcile::{Action, BackupAction, Cause, RunId, RunResult, SnapshotRecord, SourceKey};
 use crate::status::model::StatusSnapshot;
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,4 +179,35 @@ async fn the_end_does_not_wait_for_ever() {
     let _deaf = rig.job().await;
     rig.cancel.cancel();
     tokio::time::timeout(Duration::from_secs(6), rig.task).await.expect("it ends in time").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_run_whose_snapshot_is_there_has_done_its_work() {
+    for complete in [true, false] {
+        let source = SourceKey { policy: "p".into(), source: "p".into() };
+        let action = BackupAction {
+            source: source.clone(),
+            repositories: vec!["default".into()],
+            slot: at(0),
+            cause: Cause::Scheduled,
+        };
+        let run = RunId("1".into());
+        let begun = Begun { run: run.clone(), started: at(0), action: Action::Backup(action) };
+        let mut rig = Plan { interrupted: vec![begun], fresh: true, ..Plan::of(&["p"]) }.start();
+        let status = rig.until("counted", |s| count(s, "p", RunResult::Interrupted) == 1).await;
+        assert!(retry_at(&status, "p").is_some());
+        rig.repositories.send_modify(|all| {
+            let repository = Arc::make_mut(all).get_mut("default").unwrap();
+            let made = SnapshotRecord { run: Some(run.clone()), complete, ..snapshot(&source, at(0)) };
+            repository.own.insert(source.clone(), Arc::new(vec![made]));
+            repository.listed_at = Some(at(1));
+        });
+        let wanted = if complete { RunResult::Success } else { RunResult::Partial };
+        let last = |s: &StatusSnapshot| s.policies["p"].sources[0].last_run.clone().unwrap();
+        let status = rig.until("found", |s| last(s).result == wanted).await;
+        let source = &status.policies["p"].sources[0];
+        assert_eq!((source.last_run_successful, source.retry_at), (Some(complete), None));
+        assert_eq!(count(&status, "p", RunResult::Interrupted), 1, "it was interrupted all the same");
+        rig.idle(Duration::from_mins(30)).await;
+    }
 }

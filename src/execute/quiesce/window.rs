@@ -7,6 +7,8 @@ use crate::adapters::repository::{Around, Reason, RepositoryError};
 use crate::execute::fail_point::fail_point;
 use crate::policy::Quiesce;
 use crate::reconcile::{RunId, SourceKey};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long it is tried when the process is about to end. The next one goes on.
 const HURRY: Duration = Duration::from_secs(5);
+
+/// What is said when the task that watches over a window panics.
+const BROKEN: &str = "Bringing the application back ended in a programming error, which is in the log; it is tried again";
 
 /// What a run asks for.
 #[derive(Debug, Clone)]
@@ -93,7 +98,14 @@ impl Window {
                 let (quiescer, ask, read) = (self.quiescer.clone(), self.ask.clone(), self.read.clone());
                 let closed = self.closed.clone();
                 self.runtime.spawn(async move {
-                    let ended = quiescer.keep(&ask, held, &read).await;
+                    let ids: Vec<u64> = held.intents.iter().map(|(id, _)| *id).collect();
+                    let ended = AssertUnwindSafe(quiescer.keep(&ask, held, &read)).catch_unwind().await;
+                    let ended = ended.unwrap_or_else(|_| {
+                        // From now on they are the watchdog's.
+                        quiescer.journal.release(&ids);
+                        ask.cancel.cancel();
+                        Closed { failures: vec![BROKEN.to_owned()], ..Closed::default() }
+                    });
                     closed.send_replace(Some(ended));
                 });
                 Ok(())

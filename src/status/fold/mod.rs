@@ -2,7 +2,9 @@
 
 mod conditions;
 mod facts;
+mod found;
 mod view;
 
 pub use facts::{account, ended, settle_in};
+pub use found::found;
 pub use view::{Inputs, view};
