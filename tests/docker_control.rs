@@ -152,7 +152,7 @@ async fn a_service_is_scaled_away_and_back() {
     let engine = Engine::private();
     let docker = connect(&engine);
     let image = engine.image();
-    engine.docker(&["swarm", "init", "--advertise-addr=127.0.0.1"]);
+    engine.swarm();
     let create = |name: &str, mode: &str| {
         let args = ["service", "create", "--detach", "--no-resolve-image", "--network=host", "--name", name, mode];
         let all: Vec<&str> =

@@ -4,6 +4,7 @@
 /// Kills this process, as `kill -9` would, when the environment asks for it: `SEAWALL_FAIL_POINT=NAME`, or `NAME:2` for the
 /// second time that the place is reached. `NAME=hang` and `NAME=panic` do that instead. Nothing in a release build.
 #[cfg(debug_assertions)]
+#[expect(clippy::panic, reason = "what a test asks for, and not in a release build")]
 pub(super) fn fail_point(name: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
     static REACHED: AtomicU32 = AtomicU32::new(0);

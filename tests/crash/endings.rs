@@ -75,8 +75,7 @@ fn a_container_that_is_not_healthy_in_time_is_reported() {
 fn past_its_longest_the_application_comes_back_and_the_run_fails() {
     let host = Host::new();
     let app = host.app(&[]);
-    let big = std::fs::File::create(host.engine.mountpoint(&host.volume).join("big")).unwrap();
-    big.set_len(1 << 40).unwrap();
+    host.big_file();
     host.policy("p", "mode: pause, maxDuration: 2s", false);
     ends(&host, &app, "running", &["maxDuration"], false);
     assert_eq!(host.results(), ["failure"]);

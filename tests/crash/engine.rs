@@ -6,8 +6,7 @@ use crate::support::engine::Engine;
 fn restarted_in_the_window(quiesce: &str, restart: &str) {
     let host = Host::on(Engine::private());
     let app = host.app(&[restart]);
-    let big = std::fs::File::create(host.engine.mountpoint(&host.volume).join("big")).unwrap();
-    big.set_len(1 << 40).unwrap();
+    host.big_file();
     host.policy("p", &format!("{quiesce}, timeout: 60s"), false);
     let operator = host.operator();
     host.until("it stands still", || matches!(host.status(&app).as_str(), "paused" | "exited"));

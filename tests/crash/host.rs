@@ -49,22 +49,39 @@ impl Host {
 
     /// Writes a policy for the volume. `quiesce` is what stands in its braces.
     pub fn policy(&self, name: &str, quiesce: &str, suspend: bool) {
-        self.write_policy(name, &format!("quiesce: {{{quiesce}}}"), suspend);
+        self.policy_of(name, &self.volume, quiesce, suspend);
     }
 
     /// Writes a policy with these fields of the volume.
     pub fn policy_with(&self, name: &str, fields: &str) {
-        self.write_policy(name, fields, false);
+        self.policy_text(name, &self.volume, fields, "suspend: false");
     }
 
-    fn write_policy(&self, name: &str, fields: &str, suspend: bool) {
+    /// Writes a policy for any volume.
+    pub fn policy_of(&self, name: &str, volume: &str, quiesce: &str, suspend: bool) {
+        self.policy_text(name, volume, &format!("quiesce: {{{quiesce}}}"), &format!("suspend: {suspend}"));
+    }
+
+    /// Writes a policy with these fields of the volume, and `rest` for any more of its `spec`.
+    pub fn policy_text(&self, name: &str, volume: &str, fields: &str, rest: &str) {
         let text = format!(
             "apiVersion: seawall.dev/v1\nkind: BackupPolicy\nmetadata: {{name: {name}}}\nspec:\n  source:\n    \
-             volume:\n      name: {}\n      {fields}\n  schedule: {{cron: \"0 0 1 1 *\"}}\n  \
-             suspend: {suspend}\n",
-            self.volume
+             volume:\n      name: {volume}\n      {fields}\n  schedule: {{cron: \"0 0 1 1 *\"}}\n  {rest}\n"
         );
-        fs::write(self.scratch.path().join("policies").join(format!("{name}.yaml")), text).unwrap();
+        self.document(name, &text);
+    }
+
+    /// Writes a file into the policies directory, all at once.
+    pub fn document(&self, name: &str, text: &str) {
+        let directory = self.scratch.path().join("policies");
+        let new = directory.join(format!(".{name}.new"));
+        fs::write(&new, text).unwrap();
+        fs::rename(new, directory.join(format!("{name}.yaml"))).unwrap();
+    }
+
+    /// A place beside the state directory.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
     }
 
     fn seawall(&self, args: &[&str], fail_point: Option<&str>) -> Command {
@@ -95,8 +112,13 @@ impl Host {
     }
 
     pub fn operator(&self) -> Operator {
+        self.operator_at(None)
+    }
+
+    /// The operator, with something happening to it at a place in a run.
+    pub fn operator_at(&self, fail_point: Option<&str>) -> Operator {
         let log = fs::File::create(self.scratch.path().join("run.log")).unwrap();
-        let mut command = self.seawall(&["run", "--listen", "127.0.0.1:0"], None);
+        let mut command = self.seawall(&["run", "--listen", "127.0.0.1:0"], fail_point);
         Operator(command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null()).spawn().unwrap())
     }
 
@@ -109,6 +131,16 @@ impl Host {
     /// The container's state, in Docker's word.
     pub fn status(&self, container: &str) -> String {
         self.engine.try_docker(&["inspect", "--format={{.State.Status}}", container]).unwrap_or_else(|_| "gone".into())
+    }
+
+    /// A file that takes long to read and no space: the window is as long as a test needs it.
+    pub fn big_file(&self) {
+        let big = fs::File::create(self.engine.mountpoint(&self.volume).join("big")).unwrap();
+        big.set_len(1 << 40).unwrap();
+    }
+
+    pub fn remove_big_file(&self) {
+        fs::remove_file(self.engine.mountpoint(&self.volume).join("big")).unwrap();
     }
 
     /// The journal's file.
@@ -160,6 +192,12 @@ impl Host {
 }
 
 impl Operator {
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
     /// SIGTERM, and how long it took to be gone.
     pub fn end(mut self) -> Duration {
         let since = Instant::now();

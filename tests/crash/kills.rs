@@ -82,9 +82,7 @@ fn sigterm_in_the_window_brings_the_application_back_in_time() {
         // Ends by itself only after a long while: the stop is under way when the signal comes.
         let deaf = ["sh", "-c", "trap '' TERM; while :; do /bin/busybox sleep 1; done"];
         let app = host.app_with(&["--stop-timeout=300"], &deaf);
-        // Holes take long to read and no space.
-        let big = std::fs::File::create(host.engine.mountpoint(&host.volume).join("big")).unwrap();
-        big.set_len(1 << 40).unwrap();
+        host.big_file();
         host.policy("p", &format!("{quiesce}, timeout: 5m"), false);
         let operator = host.operator();
         host.until("the window begins", || !host.journal().is_empty());

@@ -7,10 +7,16 @@
 mod support;
 
 mod clones;
+mod compose;
 mod databases;
+mod disk;
 mod endings;
 mod engine;
+mod hangs;
 mod host;
 mod kills;
 mod people;
 mod still;
+mod swarm;
+mod together;
+mod torn;

@@ -53,6 +53,12 @@ impl Engine {
         script("restart", Some(self.own.as_ref().expect("only a private engine may be restarted")));
     }
 
+    /// Makes a swarm of a private engine alone, beside those of other tests.
+    pub fn swarm(&self) {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        self.docker(&["swarm", "init", "--advertise-addr=127.0.0.1", &format!("--listen-addr=127.0.0.1:{port}")]);
+    }
+
     /// Makes a volume of the local driver under a unique name.
     pub fn volume(&self, hint: &str, options: &[(&str, &str)], labels: &[(&str, &str)]) -> String {
         let name = unique(hint);

@@ -23,7 +23,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 const HURRY: Duration = Duration::from_secs(5);
 
 /// What is said when the task that watches over a window panics.
-const BROKEN: &str = "Bringing the application back ended in a programming error, which is in the log; it is tried again";
+const BROKEN: &str =
+    "Bringing the application back ended in a programming error, which is in the log; it is tried again";
 
 /// What a run asks for.
 #[derive(Debug, Clone)]

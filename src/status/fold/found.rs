@@ -23,7 +23,8 @@ pub fn found(facts: &Facts, repositories: &BTreeMap<String, RepositoryState>) ->
         }
         if let Some(run) = &mut target.last_run {
             run.result = if snapshot.complete { RunResult::Success } else { RunResult::Partial };
-            run.message = format!("the snapshot {} is there, though Seawall ended before that was on record", snapshot.id);
+            run.message =
+                format!("the snapshot {} is there, though Seawall ended before that was on record", snapshot.id);
         }
     }
     next
