@@ -12,6 +12,7 @@ use seawall::metrics::{encode, project};
 use seawall::policy::Mode;
 use seawall::reconcile::observed::Running;
 use seawall::reconcile::plan::{Decision, Held, Plan, Verdict};
+use seawall::reconcile::watch::Kind;
 use seawall::reconcile::{Operation, Quiesced, RunId, RunResult, SourceKey, Window};
 use seawall::status::model::{QuiesceStatus, RunCount, RunningStatus, StatusSnapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +43,8 @@ fn fresh() -> StatusSnapshot {
     unseen.repositories.clear();
     unseen.retention.clear();
     unseen.quiesce = Some(QuiesceStatus { mode: Mode::Stop, max_duration_seconds: 600.0, last: None });
-    let mut status = status(vec![policy("new", vec![unseen])]);
+    let outside = values::unseen(Kind::Database, "supabase", "db");
+    let mut status = status(vec![policy("new", vec![unseen]), outside]);
     status.docker.up = false;
     status.reconciled_at = None;
     status.config.last_reload_successful = false;
@@ -67,6 +69,12 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
         ("quiesce_duration_seconds{new,v}", 0.0),
         ("quiesced_containers{}", 0.0),
         ("quiesce_deadline_timestamp_seconds{}", 0.0),
+        ("provider_backup_newest_timestamp_seconds{db,supabase,db}", 0.0),
+        ("provider_backup_deadline_timestamp_seconds{db,supabase,db}", 0.0),
+        ("provider_backup_successful{db,supabase,db}", 0.0),
+        ("provider_check_successful{db,supabase,db}", 0.0),
+        ("provider_check_last_success_timestamp_seconds{db,supabase,db}", 0.0),
+        ("objective_rpo_seconds{db}", 86_400.0),
         ("repository_healthy{default}", 0.0),
         ("repository_key_exported{default}", 0.0),
         ("docker_up{}", 0.0),

@@ -2,7 +2,9 @@
 
 pub mod clone;
 pub mod docker;
+pub mod http_client;
 pub mod key;
+pub mod providers;
 pub mod repository;
 pub mod sqlite;
 pub mod volume_walk;

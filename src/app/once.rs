@@ -134,6 +134,12 @@ async fn look(options: &Options, state: &StateDir, registry: Arc<Registry>, crea
         host: options.host.clone(),
         docker,
         repositories: Arc::new(repositories.await.context("looking at the repositories ended badly")?),
+        // A backup of something on this host waits for nothing elsewhere.
+        probes: if create {
+            Arc::default()
+        } else {
+            Arc::new(observe::outside::observe_once(&loaded.desired, now).await)
+        },
         facts: state.load_facts(),
         ..Observed::default()
     };

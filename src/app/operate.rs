@@ -94,13 +94,14 @@ async fn operate(options: Options) -> anyhow::Result<()> {
         edges_end.clone(),
         RESYNC,
     );
+    let probes = observe::outside::start(loaded.clone(), clock.clone(), edges_end.clone());
     let edges: Arc<dyn Refresh> = Arc::new(Edges { store, docker, repositories });
     let executor = Executor::new(registry, options.host.clone(), clock.clone())
         .with_quiescer(quiescer.clone())
         .with_staging(super::staging(&options)?)
         .with_clones(super::clones(&options)?);
     let (controller, status) = Controller::new(Parts {
-        views: Views { loaded, docker: docker_view, repositories: repository_view.clone(), quiesced: still },
+        views: Views { loaded, docker: docker_view, repositories: repository_view.clone(), probes, quiesced: still },
         execute: Arc::new(executor),
         refresh: edges.clone(),
         record: state.clone(),

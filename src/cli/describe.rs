@@ -8,8 +8,8 @@ use super::human::{absolute_or, bytes, count, relative, short_id, span_words};
 use super::output::{Lines, emit, indent, one_line, render};
 use super::plan::retention_text;
 use super::style::{Style, Tone};
-use super::tables;
 use super::trouble::Advice;
+use super::{outside, tables};
 use crate::app::{Look, Options};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::{Attempt, Outcome};
@@ -114,7 +114,9 @@ pub fn text(
         let text = super::validate::show(&file.errors, &status.config.directory, style, read);
         out += &indent(&text, 2);
     }
-    if described.policy.is_some_and(|policy| policy.exempt.is_none()) || !described.runs.is_empty() {
+    if described.policy.is_some_and(|policy| policy.exempt.is_none() && policy.watched.is_none())
+        || !described.runs.is_empty()
+    {
         section(&mut out, style, "Last runs");
         let runs = tables::runs(&[], &described.runs, style, now);
         out += &indent(&runs, 2);
@@ -148,13 +150,13 @@ fn policy_text(policy: &PolicyStatus, status: &StatusSnapshot, style: Style, now
     }
     if let Some(reason) = &policy.exempt {
         line("Exempt", &one_line(reason));
+    } else if policy.watched.is_some() {
+        line("Looked at by", policy.schedule.as_deref().unwrap_or("none"));
+        line("Objectives", &promises(policy));
     } else {
         line("Schedule", policy.schedule.as_deref().unwrap_or("none"));
         line("Repositories", &policy.repositories.join(", "));
-        let promise = |seconds: Option<u64>| {
-            seconds.map_or_else(|| "none given".to_owned(), |s| span_words(Duration::from_secs(s)))
-        };
-        line("Objectives", &format!("RPO {}, RTO {}", promise(policy.rpo_seconds), promise(policy.rto_seconds)));
+        line("Objectives", &promises(policy));
         if let Some(timeout) = policy.timeout_seconds {
             line("Timeout", &span_words(Duration::from_secs(timeout)));
         }
@@ -163,6 +165,9 @@ fn policy_text(policy: &PolicyStatus, status: &StatusSnapshot, style: Style, now
     section(&mut out, style, "Conditions");
     out += &indent(&tables::conditions(&policy.conditions, style, now), 2);
     section(&mut out, style, "Sources");
+    if let Some(watched) = &policy.watched {
+        return out + &indent(&outside::described(watched, style, now), 2);
+    }
     if policy.sources.is_empty() {
         out += "  none\n";
     }
@@ -170,6 +175,12 @@ fn policy_text(policy: &PolicyStatus, status: &StatusSnapshot, style: Style, now
         out += &indent(&source_text(source, policy.exempt.is_some(), status, style, now), 2);
     }
     out
+}
+
+fn promises(policy: &PolicyStatus) -> String {
+    let promise =
+        |seconds: Option<u64>| seconds.map_or_else(|| "none given".to_owned(), |s| span_words(Duration::from_secs(s)));
+    format!("RPO {}, RTO {}", promise(policy.rpo_seconds), promise(policy.rto_seconds))
 }
 
 fn source_text(source: &SourceStatus, exempt: bool, status: &StatusSnapshot, style: Style, now: Timestamp) -> String {

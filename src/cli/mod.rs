@@ -15,6 +15,7 @@ pub mod human;
 pub mod key;
 pub mod logging;
 pub mod output;
+pub mod outside;
 pub mod plan;
 pub mod progress;
 pub mod style;

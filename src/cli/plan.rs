@@ -53,6 +53,7 @@ pub fn narrow(plan: &Plan, policy: Option<&str>) -> Plan {
             Action::Prune(_) => false,
         });
         plan.decisions.retain(|decision| decision.policy == name);
+        plan.watched.retain(|watched| watched.policy == name);
         plan.missed.retain(|missed| missed.target.policy == name);
         plan.coverage.retain(|volume| volume.policies.iter().any(|policy| policy == name));
     }
@@ -76,6 +77,9 @@ pub fn text(status: &StatusSnapshot, plan: &Plan, whole: bool, style: Style, now
             out += &indent(&decision_text(plan, decision, style, now), 2);
         }
         out.push('\n');
+    }
+    for watched in &plan.watched {
+        out += &super::outside::planned(watched, style, now);
     }
     if whole {
         out += &host_text(status, plan, style);

@@ -6,6 +6,7 @@ use super::style::{Style, Tone};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::{Coverage, Verdict};
+use crate::reconcile::watch::Watched;
 use crate::reconcile::{Outcome, RunResult, SourceKey};
 use crate::status::model::{
     Condition, FileStatus, PolicyStatus, RepositoryStatus, RunningStatus, StatusSnapshot, StoredSnapshot, Truth,
@@ -59,6 +60,9 @@ fn policy_row(policy: &PolicyStatus, now: Timestamp) -> [Field; 8] {
     let next_run = sources.iter().filter_map(|source| source.next_run).min();
     let stores = || sources.iter().flat_map(|source| &source.repositories);
     let known = stores().any(|store| store.known);
+    if let Some(watched) = &policy.watched {
+        return watched_row(policy, watched, ready, now);
+    }
     let exempt = policy.exempt.is_some();
     let unless_exempt = |text: String| if exempt { "-".to_owned() } else { text };
     [
@@ -77,6 +81,21 @@ fn policy_row(policy: &PolicyStatus, now: Timestamp) -> [Field; 8] {
         })
         .into(),
         unless_exempt(if known { bytes(size(policy)) } else { "?".to_owned() }).into(),
+        ready.map_or_else(|| "Unknown".to_owned(), |condition| condition.reason.clone()).into(),
+    ]
+}
+
+/// A source outside the host has no snapshots; what can be restored of it is the provider's.
+fn watched_row(policy: &PolicyStatus, watched: &Watched, ready: Option<&Condition>, now: Timestamp) -> [Field; 8] {
+    let truth = ready.map_or(Truth::Unknown, |condition| condition.status);
+    [
+        policy.name.as_str().into(),
+        Field::toned(truth_word(truth), truth_tone(truth)),
+        "1".into(),
+        relative_or(watched.newest, now, "unknown").into(),
+        relative_or(watched.next_look, now, "-").into(),
+        "-".into(),
+        "-".into(),
         ready.map_or_else(|| "Unknown".to_owned(), |condition| condition.reason.clone()).into(),
     ]
 }

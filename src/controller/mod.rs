@@ -111,6 +111,7 @@ impl Controller {
                 Ok(()) = self.parts.views.loaded.changed() => {}
                 Ok(()) = self.parts.views.docker.changed() => {}
                 Ok(()) = self.parts.views.repositories.changed() => {}
+                Ok(()) = self.parts.views.probes.changed() => {}
                 Ok(()) = self.parts.views.quiesced.changed() => {}
                 Some(command) = commands.recv() => self.obey(command),
                 Some((run, outcomes)) = self.runs.ended() => self.fold(&run, &outcomes),
@@ -133,6 +134,7 @@ impl Controller {
         let loaded = self.parts.views.loaded.borrow_and_update().clone();
         self.observed.docker = self.parts.views.docker.borrow_and_update().clone();
         self.observed.repositories = self.parts.views.repositories.borrow_and_update().clone();
+        self.observed.probes = self.parts.views.probes.borrow_and_update().clone();
         let desired = &loaded.desired;
         if let Some(facts) = fold::found(&self.observed.facts, &self.observed.repositories) {
             self.remember(facts);

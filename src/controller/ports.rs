@@ -3,6 +3,7 @@
 use crate::policy::Desired;
 use crate::reconcile::observed::{DockerState, Quiesced, RepositoryState};
 use crate::reconcile::plan::Action;
+use crate::reconcile::watch::Probe;
 use crate::reconcile::{Facts, Outcome, Request, RunId, Wish};
 use crate::status::model::{ConfigStatus, StatusSnapshot};
 use futures_util::future::BoxFuture;
@@ -32,6 +33,8 @@ pub struct Views {
     pub docker: watch::Receiver<Arc<DockerState>>,
     /// Repositories by name.
     pub repositories: watch::Receiver<Arc<BTreeMap<String, RepositoryState>>>,
+    /// Looks at what is outside the host, by policy.
+    pub probes: watch::Receiver<Arc<BTreeMap<String, Probe>>>,
     /// What stands still because of Seawall.
     pub quiesced: watch::Receiver<Arc<Vec<Quiesced>>>,
 }

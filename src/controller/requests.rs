@@ -1,6 +1,6 @@
 //! What the words of a person mean, in the world as it was last decided upon.
 
-use crate::policy::Desired;
+use crate::policy::{Desired, Treatment};
 use crate::reconcile::plan::{Plan, Verdict};
 use crate::reconcile::{Request, SourceKey, Wish};
 
@@ -16,8 +16,15 @@ pub fn of(wish: &Wish, desired: &Desired, plan: &Plan) -> Result<Vec<Request>, S
 
 fn backups(desired: &Desired, plan: &Plan, policy: &str, source: Option<&str>) -> Result<Vec<Request>, String> {
     let known = desired.policies.get(policy).ok_or_else(|| format!("no policy {policy} is in force"))?;
-    if known.backup().is_none() {
-        return Err(format!("policy {policy} is an exemption: there is nothing to back up"));
+    match &known.treatment {
+        Treatment::Backup(_) => {}
+        Treatment::Exempt { .. } => {
+            return Err(format!("policy {policy} is an exemption: there is nothing to back up"));
+        }
+        Treatment::Watch(_) => {
+            let source = known.source.kind();
+            return Err(format!("policy {policy} makes no copies: its source, a {source}, is only looked at"));
+        }
     }
     if known.suspend {
         return Err(format!("policy {policy} is suspended; take `suspend: true` out of {}", known.file.display()));

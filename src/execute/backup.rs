@@ -69,7 +69,9 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
         Readable::At(path) => path.clone(),
         Readable::No { reason, message } => return Err(refused(format!("{message} ({reason})"))),
     };
-    let Source::Volume(source) = &policy.source;
+    let Source::Volume(source) = &policy.source else {
+        return Err(refused(format!("The source of policy {} is no volume by now", key.policy)));
+    };
     let quiesce = match (&source.quiesce, &executor.quiescer) {
         (None, _) => None,
         (Some(quiesce), Some(quiescer)) => Some((quiescer.clone(), quiesce.clone())),

@@ -149,8 +149,11 @@ fn trouble(status: &StatusSnapshot) -> Vec<String> {
 
 fn policy_row(policy: &PolicyStatus, now: Timestamp) -> PolicyRow<'_> {
     // The worst source speaks for the policy.
+    let watched = policy.watched.as_ref();
     let last = policy.sources.iter().map(|source| source.last_success).min().flatten();
+    let last = last.or(watched.and_then(|watched| watched.newest));
     let next = policy.sources.iter().filter_map(|source| source.next_run).min();
+    let next = next.or(watched.and_then(|watched| watched.next_look));
     let stores = || policy.sources.iter().flat_map(|source| &source.repositories);
     PolicyRow {
         policy,

@@ -82,6 +82,16 @@ metrics! {
         "Since when the policy is suspended. Absent while it is not.";
     POLICY_INFO Gauge "policy_info" ["policy", "criticality", "revision"]
         "Always 1: how critical the policy is, and the git commit that it was read at.";
+    PROVIDER_NEWEST Gauge "provider_backup_newest_timestamp_seconds" ["policy", "provider", "database"]
+        "Of when the newest backup is that the provider of a database can restore, as last told. 0 before it was told.";
+    PROVIDER_DEADLINE Gauge "provider_backup_deadline_timestamp_seconds" ["policy", "provider", "database"]
+        "The instant from which the provider's newest backup is too old. Absent while the policy is suspended.";
+    PROVIDER_SUCCESSFUL Gauge "provider_backup_successful" ["policy", "provider", "database"]
+        "Whether the provider lists a restorable backup and no newer one that failed. 0 while that is not known.";
+    PROVIDER_CHECK_SUCCESSFUL Gauge "provider_check_successful" ["policy", "provider", "database"]
+        "Whether the newest look at the provider's backups learnt something. 0 before the first.";
+    PROVIDER_CHECK_LAST_SUCCESS Gauge "provider_check_last_success_timestamp_seconds" ["policy", "provider", "database"]
+        "When a look at the provider's backups last learnt something. 0 before the first.";
     REPOSITORY_HEALTHY Gauge "repository_healthy" ["repository"]
         "Whether the repository can be opened and listed. 0 before the first look.";
     REPOSITORY_KEY_EXPORTED Gauge "repository_key_exported" ["repository"]

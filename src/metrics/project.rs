@@ -3,6 +3,7 @@
 use super::names::{self, Metric};
 use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::{Coverage, Verdict};
+use crate::reconcile::watch::{Kind, Watched};
 use crate::reconcile::{Operation, RunResult};
 use crate::status::model::{PolicyStatus, SourceStatus, StatusSnapshot};
 use jiff::Timestamp;
@@ -40,7 +41,9 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
         );
         out.add(&names::POLICY_SUSPENDED, &[name], truth(policy.suspended));
         out.add(&names::SELECTOR_UNMATCHED, &[name], truth(unmatched.contains(name)));
-        if policy.exempt.is_none() {
+        if let Some(watched) = &policy.watched {
+            outside(&mut out, policy, watched);
+        } else if policy.exempt.is_none() {
             counts.add(&mut out, name, &Operation::OF_POLICIES);
             promises(&mut out, policy);
             for source in &policy.sources {
@@ -84,10 +87,31 @@ fn operator(out: &mut Samples, status: &StatusSnapshot) {
     }
 }
 
+/// What is true of a source outside the host.
+fn outside(out: &mut Samples, policy: &PolicyStatus, watched: &Watched) {
+    objectives(out, policy);
+    match watched.kind {
+        Kind::Database => {
+            let labels = [policy.name.as_str(), watched.provider.as_str(), watched.name.as_str()];
+            out.add(&names::PROVIDER_NEWEST, &labels, instant(watched.newest));
+            if let Some(deadline) = watched.deadline {
+                out.add(&names::PROVIDER_DEADLINE, &labels, instant(Some(deadline)));
+            }
+            out.add(&names::PROVIDER_SUCCESSFUL, &labels, truth(watched.known && !watched.failed));
+            out.add(&names::PROVIDER_CHECK_SUCCESSFUL, &labels, truth(watched.known));
+            out.add(&names::PROVIDER_CHECK_LAST_SUCCESS, &labels, instant(watched.answered_at));
+        }
+    }
+}
+
 /// What a policy promises, and what it has not kept.
 fn promises(out: &mut Samples, policy: &PolicyStatus) {
+    out.add(&names::MISSED_SLOTS, &[&policy.name], number(policy.missed_slots));
+    objectives(out, policy);
+}
+
+fn objectives(out: &mut Samples, policy: &PolicyStatus) {
     let name = [policy.name.as_str()];
-    out.add(&names::MISSED_SLOTS, &name, number(policy.missed_slots));
     let promised = [
         (&names::OBJECTIVE_RPO, policy.rpo_seconds),
         (&names::OBJECTIVE_RTO, policy.rto_seconds),

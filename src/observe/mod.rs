@@ -1,4 +1,5 @@
 //! Looking at the world: Docker and repositories. Publishes views; decides nothing.
 
 pub mod docker;
+pub mod outside;
 pub mod repositories;

@@ -14,19 +14,22 @@ use std::time::Duration;
 
 /// The digest of a policy: everything but where and how it was written.
 pub(super) fn policy(policy: &Policy) -> String {
-    let Source::Volume(volume) = &policy.source;
-    hash(json!({
+    let mut meaning = json!({
         "kind": "BackupPolicy",
         "name": policy.name,
         "labels": policy.labels,
         "description": policy.description,
         "criticality": policy.criticality.as_str(),
-        "volume": self::volume(volume),
         "treatment": treatment(&policy.treatment),
         "rpo": policy.objectives.rpo.map(ms),
         "rto": policy.objectives.rto.map(ms),
         "suspend": policy.suspend,
-    }))
+    });
+    meaning[policy.source.kind()] = match &policy.source {
+        Source::Volume(volume) => self::volume(volume),
+        Source::ManagedDatabase(database) => database.meaning(),
+    };
+    hash(meaning)
 }
 
 /// The digest of a repository.
@@ -88,6 +91,7 @@ fn quiesce(quiesce: &Quiesce) -> Json {
 fn treatment(treatment: &Treatment) -> Json {
     match treatment {
         Treatment::Exempt { reason } => json!({ "exempt": reason }),
+        Treatment::Watch(schedule) => json!({ "watch": self::schedule(schedule) }),
         Treatment::Backup(spec) => {
             let BackupSpec { schedule, repositories, retention, timeout } = &**spec;
             json!({
@@ -138,7 +142,7 @@ fn set(globs: &[String]) -> Vec<&String> {
     globs
 }
 
-fn ms(duration: Duration) -> u64 {
+pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

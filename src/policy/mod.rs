@@ -10,6 +10,7 @@ mod document;
 mod finding;
 mod link;
 pub mod model;
+pub mod outside;
 mod parse;
 pub mod quantity;
 pub mod quiesce;
@@ -29,6 +30,7 @@ pub use model::{
     BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, SecretRef, Source, Sqlite,
     Treatment, VolumeSelect, VolumeSource,
 };
+pub use outside::{Access, DatabaseProvider, ManagedDatabase, TokenScope};
 pub use parse::{Document, Kind, Parsed, parse};
 pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};
 pub use retention::{Guard, Retention};

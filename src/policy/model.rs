@@ -1,6 +1,6 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{Quiesce, Retention, Schedule};
+use super::{ManagedDatabase, Quiesce, Retention, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -55,6 +55,16 @@ impl Policy {
     pub fn backup(&self) -> Option<&BackupSpec> {
         match &self.treatment {
             Treatment::Backup(spec) => Some(spec),
+            Treatment::Exempt { .. } | Treatment::Watch(_) => None,
+        }
+    }
+
+    /// When something is due: a backup, or a look at what a provider keeps.
+    #[must_use]
+    pub fn schedule(&self) -> Option<&Schedule> {
+        match &self.treatment {
+            Treatment::Backup(spec) => Some(&spec.schedule),
+            Treatment::Watch(schedule) => Some(schedule),
             Treatment::Exempt { .. } => None,
         }
     }
@@ -95,6 +105,19 @@ impl Criticality {
 pub enum Source {
     /// Docker volumes of this host; each matched volume is a source with its own snapshots, status and series.
     Volume(VolumeSource),
+    /// A database that a provider runs; its own backups are observed.
+    ManagedDatabase(Box<ManagedDatabase>),
+}
+
+impl Source {
+    /// The word in the policy file.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Volume(_) => "volume",
+            Self::ManagedDatabase(_) => "managedDatabase",
+        }
+    }
 }
 
 /// Which volumes, and what of them.
@@ -147,6 +170,8 @@ pub enum Treatment {
     },
     /// Snapshots are made and kept.
     Backup(Box<BackupSpec>),
+    /// No copy is made: what the provider keeps is looked at by this schedule.
+    Watch(Box<Schedule>),
 }
 
 /// How a source is backed up.

@@ -1,5 +1,6 @@
 //! The documents as a person writes them. The comments here are the descriptions in `schema/`.
 
+use super::outside::raw::ManagedDatabase;
 use super::{Criticality, SecretRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,11 +74,13 @@ pub struct Metadata {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What a policy asks for: a `schedule`, or `exempt` in its place.
+/// What a policy asks for: a `schedule`, or `exempt` in its place. A source outside the host needs neither.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    {"required": ["schedule"], "properties": {"exempt": false}},
+    {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false}}}},
+    {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false,
+        "source": {"required": ["managedDatabase"]}}},
     {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false}},
 ]))]
 pub struct BackupPolicySpec {
@@ -91,7 +94,8 @@ pub struct BackupPolicySpec {
     pub source: Source,
     /// Why the source needs no backup, in place of `schedule`, `repositories` and `retention`.
     pub exempt: Option<Exempt>,
-    /// When a backup is due. Required unless the source is exempt.
+    /// When a backup is due. Required unless the source is exempt or outside the host; there it says how often to look,
+    /// by default `{every: 15m}`.
     pub schedule: Option<Schedule>,
     /// What was promised to others.
     #[serde(default)]
@@ -125,6 +129,8 @@ pub enum DeletionPolicy {
 pub enum Source {
     /// Docker volumes of this host.
     Volume(VolumeSource),
+    /// A database that a provider runs, whose own backups are looked at.
+    ManagedDatabase(ManagedDatabase),
 }
 
 /// Docker volumes: one by `name`, or all that a `selector` matches. Exactly one of the two.

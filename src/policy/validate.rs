@@ -6,7 +6,7 @@ use super::{
     BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
     Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
-use super::{Rule, ScheduleError, digest, quantity, quiesce, raw};
+use super::{Rule, ScheduleError, digest, outside, quantity, quiesce, raw};
 use globset::GlobBuilder;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,7 +32,12 @@ impl Check<'_> {
         self.advise(path, message, None);
     }
 
-    fn advise(&mut self, path: &str, message: impl Into<String>, help: Option<&str>) {
+    /// How much is wrong so far.
+    pub(super) fn count(&self) -> usize {
+        self.findings.len()
+    }
+
+    pub(super) fn advise(&mut self, path: &str, message: impl Into<String>, help: Option<&str>) {
         let parts: Vec<&str> = path.split(['.', '[', ']']).filter(|p| !p.is_empty()).collect();
         let place = self.tree.nearest(&parts).place;
         self.findings.push(Finding {
@@ -70,6 +75,21 @@ impl Check<'_> {
             let message = format!("`{}` is not a name", short(name));
             let help = "lower-case letters, digits and `-`, at most 63, beginning and ending with a letter or digit";
             self.advise("metadata.name", message, Some(help));
+        }
+    }
+
+    /// Where a secret is read from has to be a place, and not the secret itself.
+    pub(super) fn secret(&mut self, path: &str, from: &SecretRef) {
+        match from {
+            SecretRef::File(file) if !file.is_absolute() => {
+                self.find(&format!("{path}.file"), "the path of a secret is absolute");
+            }
+            SecretRef::Env(name) if !is_variable(name) => {
+                let message =
+                    "this is not the name of an environment variable: letters, digits and `_`, no digit first";
+                self.find(&format!("{path}.env"), message);
+            }
+            _ => {}
         }
     }
 
@@ -124,7 +144,15 @@ pub(super) fn policy(raw: &raw::BackupPolicy, tree: &Node, file: &Path, text: &s
 }
 
 fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
-    let raw::Source::Volume(volume) = raw;
+    match raw {
+        raw::Source::Volume(volume) => self::volume(check, volume).map(Source::Volume),
+        raw::Source::ManagedDatabase(database) => {
+            outside::check::database(check, database).map(Box::new).map(Source::ManagedDatabase)
+        }
+    }
+}
+
+fn volume(check: &mut Check<'_>, volume: &raw::VolumeSource) -> Option<VolumeSource> {
     check.globs("spec.source.volume.exclude", &volume.exclude);
     let select = match (&volume.name, &volume.selector) {
         (Some(name), None) => {
@@ -164,7 +192,7 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
         let message = "`auto` shortens the time for which containers stand still, and here none does";
         check.advise("spec.source.volume.snapshot", message, Some("add `quiesce: {mode: pause}`, or take it out"));
     }
-    Some(Source::Volume(VolumeSource { select, exclude: volume.exclude.clone(), quiesce, sqlite, clone }))
+    Some(VolumeSource { select, exclude: volume.exclude.clone(), quiesce, sqlite, clone })
 }
 
 fn sqlite(check: &mut Check<'_>, raw: &raw::Sqlite) -> Sqlite {
@@ -184,9 +212,12 @@ fn sqlite(check: &mut Check<'_>, raw: &raw::Sqlite) -> Sqlite {
 
 fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Treatment> {
     if let Some(exempt) = &spec.exempt {
-        let raw::Source::Volume(volume) = &spec.source;
-        let (quiesced, copied) = (volume.quiesce.is_some(), volume.sqlite.is_some());
-        let cloned = volume.snapshot == raw::Snapshot::Auto;
+        let (quiesced, copied, cloned) = match &spec.source {
+            raw::Source::Volume(volume) => {
+                (volume.quiesce.is_some(), volume.sqlite.is_some(), volume.snapshot == raw::Snapshot::Auto)
+            }
+            raw::Source::ManagedDatabase(_) => (false, false, false),
+        };
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");
         }
@@ -203,6 +234,9 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             check.find(&format!("spec.{field}"), "an exempt source has none: take out this field, or `exempt`");
         }
         return Some(Treatment::Exempt { reason: exempt.reason.trim().to_owned() });
+    }
+    if matches!(spec.source, raw::Source::ManagedDatabase(_)) {
+        return outside::check::watch(check, spec);
     }
     if spec.schedule.is_none() && check.tree.get("spec").is_none_or(|spec| spec.get("exempt").is_none()) {
         let help = "add `schedule: {cron: \"0 2 * * *\"}`, or `exempt: {reason: ...}` if no backup is needed";
@@ -223,7 +257,7 @@ fn repositories(check: &mut Check<'_>, names: Option<&[String]>) -> Vec<String> 
     names.to_vec()
 }
 
-fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Schedule> {
+pub(super) fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Schedule> {
     let every = check.duration("spec.schedule.every", raw.every.as_ref());
     let jitter = check.duration("spec.schedule.jitter", raw.jitter.as_ref()).unwrap_or_default();
     let starting_deadline = check.positive("spec.schedule.startingDeadline", raw.starting_deadline.as_ref());
@@ -308,15 +342,8 @@ pub(super) fn repository(
         }
         _ => {}
     }
-    match &raw.spec.password_from {
-        Some(SecretRef::File(path)) if !path.is_absolute() => {
-            check.find("spec.passwordFrom.file", "the path of a secret is absolute");
-        }
-        Some(SecretRef::Env(name)) if !is_variable(name) => {
-            let message = "this is not the name of an environment variable: letters, digits and `_`, no digit first";
-            check.find("spec.passwordFrom.env", message);
-        }
-        _ => {}
+    if let Some(from) = &raw.spec.password_from {
+        check.secret("spec.passwordFrom", from);
     }
     if !check.findings.is_empty() {
         return (None, check.findings);

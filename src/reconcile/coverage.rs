@@ -38,7 +38,7 @@ fn judge(policies: &[&Policy]) -> (Coverage, String) {
     }
     let exempt = policies.iter().find_map(|p| match &p.treatment {
         Treatment::Exempt { reason } => Some(reason.clone()),
-        Treatment::Backup(_) => None,
+        Treatment::Backup(_) | Treatment::Watch(_) => None,
     });
     match exempt {
         Some(reason) => (Coverage::Exempt, reason),

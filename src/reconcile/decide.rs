@@ -2,7 +2,7 @@
 
 use super::freshness::Target;
 use super::plan::{Action, BackupAction, Decision, ForgetAction, Plan, PruneAction, Verdict};
-use super::{Observed, SourceKey, TargetKey, backups, coverage, prune, retain, sources};
+use super::{Observed, SourceKey, TargetKey, backups, coverage, prune, retain, sources, watch};
 use crate::policy::{BackupSpec, Desired, Policy, Treatment};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -20,6 +20,7 @@ pub fn decide(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     for policy in desired.policies.values() {
         match &policy.treatment {
             Treatment::Exempt { reason } => exempt(policy, reason, observed, &mut plan),
+            Treatment::Watch(_) => {}
             Treatment::Backup(spec) => protect(policy, spec, observed, now, &mut plan, &mut backups, &mut forgets),
         }
     }
@@ -28,6 +29,9 @@ pub fn decide(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     });
     let (prunes, prune_at) = prune::conclude(desired, observed, now);
     plan.wake_at = backups::earliest(plan.wake_at, prune_at);
+    let (watched, overdue_at) = watch::conclude(desired, observed, now);
+    plan.watched = watched;
+    plan.wake_at = backups::earliest(plan.wake_at, overdue_at);
     let mut claims = Claims::default();
     for action in backups.into_iter().map(Action::Backup).chain(forgets).chain(prunes.into_iter().map(Action::Prune)) {
         if claims.take(&action) {

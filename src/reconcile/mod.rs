@@ -16,6 +16,7 @@ mod prune;
 pub mod request;
 mod retain;
 mod sources;
+pub mod watch;
 
 pub use decide::decide;
 pub use facts::{Attempt, Facts, RepositoryFacts, TargetFacts, Window};

@@ -1,5 +1,6 @@
 //! What is there.
 
+use super::watch::Probe;
 use super::{Facts, Operation, Request, RunId, SourceKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub struct Observed {
     pub docker: Arc<DockerState>,
     /// Repositories by name. One that is in force and absent here has not been looked at yet.
     pub repositories: Arc<BTreeMap<String, RepositoryState>>,
+    /// The newest looks at what is outside the host, by policy. One that is absent here has not been looked at yet.
+    pub probes: Arc<BTreeMap<String, Probe>>,
     /// What is remembered.
     pub facts: Arc<Facts>,
     /// Runs that are under way.

@@ -2,6 +2,7 @@
 
 pub use crate::policy::retention::SnapshotDecision;
 
+use super::watch::Watched;
 use super::{Request, SourceKey, TargetKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub struct Plan {
     pub missed: Vec<Missed>,
     /// What is known about every volume of the host. Sorted by name.
     pub coverage: Vec<VolumeCoverage>,
+    /// What was concluded about sources outside the host. Sorted by policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Watched>,
     /// When time alone will next change this plan.
     pub wake_at: Option<Timestamp>,
 }

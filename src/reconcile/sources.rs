@@ -17,7 +17,7 @@ pub(super) struct Matched<'a> {
 /// The sources of a policy, sorted by name. A policy that names its volume has that source whether or not the volume
 /// is there: what a person asked for by name must not drop out of sight with it.
 pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched<'a>> {
-    let Source::Volume(source) = &policy.source;
+    let Source::Volume(source) = &policy.source else { return Vec::new() };
     match &source.select {
         VolumeSelect::Name(name) => vec![Matched { name, volume: docker.volumes.get(name) }],
         VolumeSelect::Selector { names, labels, compose_project } => {

@@ -3,6 +3,7 @@
 use crate::policy::{Diagnostic, Mode};
 use crate::reconcile::observed::{Quiesced, RepositoryHealth, Running};
 use crate::reconcile::plan::{Coverage, Plan, RetentionDecision, Verdict};
+use crate::reconcile::watch::Watched;
 use crate::reconcile::{Attempt, SnapshotRecord, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -207,6 +208,9 @@ pub struct PolicyStatus {
     pub conditions: Vec<Condition>,
     /// The sources, by name.
     pub sources: Vec<SourceStatus>,
+    /// What is known of the source, where it is outside the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Watched>,
 }
 
 /// One source of one policy.

@@ -61,6 +61,9 @@ const HELD: &[(&str, &[&str])] = &[
     ("backoff", &["controller::backoff"]),
     ("rusqlite", &["status::persist", "status::audit", "adapters::sqlite"]),
     ("notify", &["store"]),
+    ("hyper_rustls", &["adapters::http_client"]),
+    ("rustls", &["adapters::http_client"]),
+    ("rustls_native_certs", &["adapters::http_client"]),
     ("prometheus", &["metrics::encode"]),
     ("anyhow", &["app", "cli", "main"]),
 ];

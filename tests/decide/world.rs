@@ -133,6 +133,7 @@ impl World {
 
     pub fn observed(&self) -> Observed {
         Observed {
+            probes: Arc::default(),
             host: "host".into(),
             docker: Arc::new(self.docker.clone()),
             repositories: Arc::new(self.repositories.clone()),

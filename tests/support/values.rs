@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use seawall::reconcile::observed::RepositoryHealth;
 use seawall::reconcile::plan::{Coverage, RetentionDecision, Verdict};
+use seawall::reconcile::watch::{Judgement, Kind, Watched};
 use seawall::reconcile::{Attempt, Operation, Outcome, RunId, RunResult, SourceKey};
 use seawall::status::model::{
     Condition, ConfigStatus, DockerStatus, FileStatus, PolicyStatus, RepositoryStatus, SourceRepositoryStatus,
@@ -92,7 +93,30 @@ pub fn policy(name: &str, sources: Vec<SourceStatus>) -> PolicyStatus {
             last_transition_time: Some(at(0)),
         }],
         sources,
+        watched: None,
     }
+}
+
+/// A policy of a source outside the host that nobody has looked at yet.
+pub fn unseen(kind: Kind, provider: &str, name: &str) -> PolicyStatus {
+    let watched = Watched {
+        policy: name.into(),
+        source: format!("{provider}/{name}"),
+        kind,
+        provider: provider.into(),
+        name: name.into(),
+        verdict: Judgement { status: Truth::Unknown, reason: "NotLookedYet".into(), message: String::new() },
+        objective: None,
+        evidence: Vec::new(),
+        looked_at: None,
+        answered_at: None,
+        next_look: None,
+        known: false,
+        newest: None,
+        deadline: Some(Timestamp::UNIX_EPOCH),
+        failed: false,
+    };
+    PolicyStatus { watched: Some(watched), repositories: Vec::new(), timeout_seconds: None, ..policy(name, Vec::new()) }
 }
 
 /// A host with one repository, two volumes and the given policies.

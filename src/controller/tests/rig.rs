@@ -202,12 +202,14 @@ impl Plan {
         let (docker, docker_view) = watch::channel(Arc::new(docker));
         let (repositories, repositories_view) =
             watch::channel(Arc::new(BTreeMap::from([("default".into(), repository)])));
+        let (_, probes) = watch::channel(Arc::default());
         let (quiesced, quiesced_view) = watch::channel(Arc::default());
         let (controller, status) = Controller::new(Parts {
             views: Views {
                 loaded: loaded_view,
                 docker: docker_view,
                 repositories: repositories_view,
+                probes,
                 quiesced: quiesced_view,
             },
             execute: Arc::new(FakeExecute { jobs, broken: self.broken }),

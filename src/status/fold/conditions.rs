@@ -6,11 +6,14 @@ use crate::policy::quantity::count;
 use crate::reconcile::RunResult;
 use crate::reconcile::observed::{Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Verdict};
+use crate::reconcile::watch::{Judgement, Watched};
 use crate::status::model::{Condition, PolicyStatus, Truth};
 use jiff::Timestamp;
 
 /// A finding without its time.
-type Finding = (Truth, &'static str, String);
+type Finding = Found<'static>;
+/// The same, with a reason that was found elsewhere.
+type Found<'a> = (Truth, &'a str, String);
 
 /// All conditions of a policy, `Ready` first.
 pub(super) fn of(
@@ -20,8 +23,10 @@ pub(super) fn of(
     before: &[Condition],
     now: Timestamp,
 ) -> Vec<Condition> {
-    let mut found: Vec<(&'static str, Finding)> = vec![("Accepted", accepted(policy, inputs))];
-    if policy.exempt.is_none() {
+    let mut found: Vec<(&'static str, Found<'_>)> = vec![("Accepted", accepted(policy, inputs))];
+    if let Some(watched) = &policy.watched {
+        found.extend(outside(watched));
+    } else if policy.exempt.is_none() {
         found.push(("SourceReadable", readable(policy, decisions, inputs)));
         found.push(("BackupFresh", fresh(policy, decisions, now)));
         found.push(("RetentionApplied", retention(policy)));
@@ -40,7 +45,7 @@ pub(super) fn of(
     found.into_iter().map(|(kind, finding)| condition(kind, finding, before, now)).collect()
 }
 
-fn condition(kind: &str, (status, reason, message): Finding, before: &[Condition], now: Timestamp) -> Condition {
+fn condition(kind: &str, (status, reason, message): Found<'_>, before: &[Condition], now: Timestamp) -> Condition {
     let earlier = before.iter().find(|c| c.kind == kind && c.status == status);
     Condition {
         kind: kind.to_owned(),
@@ -72,6 +77,16 @@ fn accepted(policy: &PolicyStatus, inputs: &Inputs<'_>) -> Finding {
             (Truth::Unknown, "FileNotSeen", format!("{} is not among the files that were read", policy.file.display()))
         }
     }
+}
+
+/// What was concluded about a source outside the host.
+fn outside(watched: &Watched) -> Vec<(&'static str, Found<'_>)> {
+    fn finding(judgement: &Judgement) -> Found<'_> {
+        (judgement.status, judgement.reason.as_str(), judgement.message.clone())
+    }
+    let verdict = (watched.kind.condition(), finding(&watched.verdict));
+    let objective = watched.objective.as_ref().map(|judgement| ("ObjectivesMet", finding(judgement)));
+    std::iter::once(verdict).chain(objective).collect()
 }
 
 fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>) -> Finding {
@@ -177,10 +192,11 @@ fn objectives(policy: &PolicyStatus, now: Timestamp) -> Finding {
     (Truth::True, "RecoveryPointMet", String::new())
 }
 
-fn ready(policy: &PolicyStatus, found: &[(&'static str, Finding)]) -> Finding {
+fn ready<'a>(policy: &PolicyStatus, found: &[(&'static str, Found<'a>)]) -> Found<'a> {
     // An objective that nobody set is no trouble; a suspended policy is told apart from a broken one.
-    let counts = |(kind, (_, reason, _)): &&(&'static str, Finding)| {
-        !matches!((*kind, *reason), ("ObjectivesMet", "NoObjective") | ("RetentionApplied", "RemovalDue"))
+    let counts = |(kind, (_, reason, _)): &&(&'static str, Found<'_>)| {
+        let idle = ("ObjectivesMet", "NoObjective");
+        *reason != "Suspended" && (*kind, *reason) != idle && (*kind, *reason) != ("RetentionApplied", "RemovalDue")
     };
     for wanted in [Truth::False, Truth::Unknown] {
         if let Some((_, (_, reason, message))) = found.iter().filter(counts).find(|(_, (status, ..))| *status == wanted)

@@ -97,9 +97,9 @@ fn policy(inputs: &Inputs<'_>, policy: &Policy, decisions: &[&Decision], now: Ti
         suspended_since: facts.suspended_since.get(&policy.name).copied(),
         exempt: match &policy.treatment {
             Treatment::Exempt { reason } => Some(reason.clone()),
-            Treatment::Backup(_) => None,
+            Treatment::Backup(_) | Treatment::Watch(_) => None,
         },
-        schedule: policy.backup().map(|b| b.schedule.to_string()),
+        schedule: policy.schedule().map(ToString::to_string),
         repositories: policy.backup().map(|b| b.repositories.clone()).unwrap_or_default(),
         rpo_seconds: policy.objectives.rpo.map(|d| d.as_secs()),
         rto_seconds: policy.objectives.rto.map(|d| d.as_secs()),
@@ -107,6 +107,7 @@ fn policy(inputs: &Inputs<'_>, policy: &Policy, decisions: &[&Decision], now: Ti
         missed_slots: facts.missed_slots.get(&policy.name).copied().unwrap_or(0),
         conditions: Vec::new(),
         sources,
+        watched: inputs.plan.watched.iter().find(|watched| watched.policy == policy.name).cloned(),
     };
     let before = inputs.previous.policies.get(&policy.name).map_or(&[][..], |p| p.conditions.as_slice());
     status.conditions = conditions::of(&status, decisions, inputs, before, now);
@@ -152,7 +153,7 @@ fn source(inputs: &Inputs<'_>, policy: &Policy, decision: &Decision) -> Option<S
 }
 
 fn quiesce(inputs: &Inputs<'_>, policy: &Policy, key: &SourceKey) -> Option<QuiesceStatus> {
-    let Source::Volume(volume) = &policy.source;
+    let Source::Volume(volume) = &policy.source else { return None };
     let quiesce = volume.quiesce.as_ref()?;
     Some(QuiesceStatus {
         mode: quiesce.means.mode(),
