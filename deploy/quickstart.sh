@@ -93,6 +93,8 @@ ensure_docker() {
   start_dockerd --bridge=none --iptables=false --ip6tables=false --storage-driver=vfs || die "dockerd does not start, see $state/dockerd.log"
 }
 
+demo_database=H4sIAAAAAAACAwsO9MksSVVIyy/KTSxRMGZgYmBkZHBQUGBgADIhGAYYgZgFjU8IMDHoJTPyghQzrmYAolFAPghmZBOXlWWsLklMykktzy/KTsvJL4fRTM5Bro4hrgohjk4+rgowUY3MFAVPvxBXd9cghYAgT1/HoEgFb9dInbzE3FSFENeIEE1I3HxlAKJRMFIAJyMzg2SiQkpqbj4AbVmt9wAEAAA=
+
 make_demo_volumes() {
   local volumes name path n
   volumes=$(docker volume ls -q) || die "the engine does not list its volumes"
@@ -105,7 +107,9 @@ make_demo_volumes() {
     case $name in
     *n8n*)
       printf '{"encryptionKey": "only-a-demo"}\n' >"$path/config"
-      head -c 1048576 /dev/urandom >"$path/database.sqlite"
+      # A real database, as the policy takes it to be: one table with one row.
+      base64 -d <<<"$demo_database" | gunzip >"$path/database.sqlite"
+      head -c 1048576 /dev/urandom >"$path/binaryData"
       ;;
     *) for n in $(seq 1 200); do printf '{"preKey": %s}\n' "$n" >"$path/pre-key-$n.json"; done ;;
     esac
