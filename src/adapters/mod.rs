@@ -4,6 +4,7 @@ pub mod clone;
 pub mod docker;
 pub mod http_client;
 pub mod key;
+pub mod lay;
 pub mod providers;
 pub mod repository;
 pub mod sqlite;

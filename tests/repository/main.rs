@@ -10,6 +10,7 @@ mod fidelity;
 mod lab;
 mod locks;
 mod registry;
+mod restore;
 mod retention;
 mod trouble;
 mod walk;

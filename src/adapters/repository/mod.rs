@@ -5,24 +5,32 @@
 //! it is an error like any other.
 
 mod backup;
+mod compare;
 mod databases;
 mod error;
+mod fetch;
 mod files;
 mod gate;
+mod laid;
 mod lock;
 mod maintain;
 mod process;
 mod reach;
 mod registry;
 mod report;
+mod restore;
 mod seal;
 mod snapshots;
 mod source;
+mod tree;
 
 pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
 pub use registry::Registry;
-pub use report::{Around, BackupReport, Cloned, Control, PruneReport, SnapshotMeta, VolumeTree};
+pub use report::{
+    Around, BackupReport, Cloned, Control, EntryKind, PruneReport, RestoreReport, Sample, SnapshotMeta, TreeEntry,
+    Verified, VolumeTree,
+};
 
 use crate::adapters::key::Secret;
 use crate::reconcile::SnapshotRecord;

@@ -5,6 +5,7 @@ use crate::adapters::clone::Clones;
 use crate::controller::ports::Progress;
 use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -112,4 +113,109 @@ pub struct PruneReport {
     pub marked_bytes: u64,
     /// Bytes of still used data that were written anew, out of files that were mostly unused.
     pub repacked_bytes: u64,
+}
+
+/// What a restore laid down.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestoreReport {
+    /// Entries that are not directories.
+    pub files: u64,
+    /// Directories, the root among them.
+    pub directories: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// What could not be given to an entry (an owner, an attribute), the first
+    /// [`crate::adapters::volume_walk::LISTED_PROBLEMS`].
+    pub problems: Vec<FileProblem>,
+    /// How much in all.
+    pub problem_count: u64,
+}
+
+/// Which files are read back, and not only looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// How many of a hundred; 100 is all of them.
+    pub percent: f64,
+    /// Another seed draws other files.
+    pub seed: u64,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self { percent: 100.0, seed: 0 }
+    }
+}
+
+/// What a comparison with a snapshot came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries that are in the snapshot and were there, directories among them.
+    pub entries: u64,
+    /// Files of which every byte was compared.
+    pub files: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// What differs, the first [`crate::adapters::volume_walk::LISTED_PROBLEMS`].
+    pub differences: Vec<FileProblem>,
+    /// How much in all.
+    pub difference_count: u64,
+}
+
+/// What an entry of a snapshot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A block device.
+    Block,
+    /// A character device.
+    Character,
+}
+
+impl EntryKind {
+    /// In words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Symlink => "symbolic link",
+            Self::Fifo => "named pipe",
+            Self::Socket => "socket",
+            Self::Block => "block device",
+            Self::Character => "character device",
+        }
+    }
+}
+
+/// One entry of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TreeEntry {
+    /// Relative to the root of the source.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits, set-user-id and the like among them.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Bytes of a file.
+    pub size: u64,
+    /// Last change of the content.
+    pub mtime: Option<Timestamp>,
+    /// Where a link points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<PathBuf>,
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The manifest's name in a snapshot.
-const MANIFEST: &str = ".seawall.json";
+pub(super) const MANIFEST: &str = ".seawall.json";
 
 /// That something of the source is still to be read. Shared by the walk and by every file that it gave out; when the
 /// last of them is done, whoever waits for the end of reading is told.
@@ -273,4 +273,10 @@ fn go_mode(mode: u32) -> u32 {
     };
     let bit = |unix: u32, go: u32| if mode & unix == 0 { 0 } else { 1 << go };
     kind | bit(0o4000, 23) | bit(0o2000, 22) | bit(0o1000, 20) | (mode & 0o777)
+}
+
+/// The permission bits of a mode as Go writes it; of one that is not, they are the same.
+pub(super) fn unix_mode(go: u32) -> u32 {
+    let bit = |go_bit: u32, unix: u32| if go & (1 << go_bit) == 0 { 0 } else { unix };
+    bit(23, 0o4000) | bit(22, 0o2000) | bit(20, 0o1000) | (go & 0o777)
 }

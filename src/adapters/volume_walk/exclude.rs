@@ -3,8 +3,8 @@
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use std::path::Path;
 
-/// Compiled exclude globs, relative to the volume's root.
-#[derive(Debug, Clone)]
+/// Compiled exclude globs, relative to the volume's root; by default none.
+#[derive(Debug, Clone, Default)]
 pub struct Exclude(GlobSet);
 
 impl Exclude {

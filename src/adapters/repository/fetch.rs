@@ -1,0 +1,148 @@
+//! Blobs of data out of their packs, each one opened, unpacked and compared with its own hash.
+//!
+//! Format: restic's design document, "Pack Format" and "Index". The index in memory does not know where data lies, which
+//! keeps it small; what is wanted is looked up in the index files once, when it is wanted.
+
+use super::RepositoryAdapter;
+use super::error::{Reason, RepositoryError};
+use rustic_core::repofile::{BlobType, IndexFile, IndexPack, PackId};
+use rustic_core::{BlobId, DataId, FileType, Id};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs::File;
+use std::num::NonZeroU32;
+use std::os::unix::fs::FileExt;
+
+/// Where a blob lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub pack: PackId,
+    pub offset: u32,
+    pub length: u32,
+    /// Of the content; `None`: it is not compressed.
+    pub plain: Option<u32>,
+}
+
+/// What sealing adds: a nonce before and a tag behind.
+const SEAL: u32 = 32;
+
+impl Place {
+    /// Bytes of the content.
+    pub fn plain_length(&self) -> usize {
+        self.plain.unwrap_or_else(|| self.length.saturating_sub(SEAL)) as usize
+    }
+}
+
+/// An open pack.
+pub(super) struct Pack {
+    id: PackId,
+    file: File,
+}
+
+impl Pack {
+    pub fn open(adapter: &RepositoryAdapter, id: PackId) -> Result<Self, RepositoryError> {
+        let path = adapter.files.path(FileType::Pack, &id);
+        let file = File::open(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => RepositoryError::because(
+                Reason::Damaged,
+                format!("The repository {} lacks the file {}, which this snapshot needs", adapter.name, path.display()),
+                &e,
+            ),
+            _ => RepositoryError::io("read", &path, &e),
+        })?;
+        Ok(Self { id, file })
+    }
+
+    /// Some of its bytes.
+    pub fn read(&self, adapter: &RepositoryAdapter, offset: u32, buffer: &mut [u8]) -> Result<(), RepositoryError> {
+        let path = || adapter.files.path(FileType::Pack, &self.id);
+        self.file.read_exact_at(buffer, u64::from(offset)).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => {
+                let message = format!("The file {} of the repository {} is cut short", path().display(), adapter.name);
+                RepositoryError::new(Reason::Damaged, message)
+            }
+            _ => RepositoryError::io("read", &path(), &e),
+        })
+    }
+}
+
+/// The pack of a place: the last one, where it is the same.
+pub(super) fn reuse<'a>(
+    last: &'a mut Option<Pack>,
+    place: &Place,
+    adapter: &RepositoryAdapter,
+) -> Result<&'a Pack, RepositoryError> {
+    if last.as_ref().is_none_or(|pack| pack.id != place.pack) {
+        *last = None;
+    }
+    match last {
+        Some(pack) => Ok(pack),
+        None => Ok(last.insert(Pack::open(adapter, place.pack)?)),
+    }
+}
+
+impl RepositoryAdapter {
+    /// Where the wanted blobs lie, as far as the index knows.
+    pub(super) fn places(&self, wanted: &[DataId]) -> Result<HashMap<DataId, Place>, RepositoryError> {
+        let mut open: HashMap<BlobId, DataId> = wanted.iter().map(|id| (BlobId::from(**id), *id)).collect();
+        let mut places = HashMap::with_capacity(open.len());
+        if open.is_empty() {
+            return Ok(places);
+        }
+        let mut doomed = Vec::new();
+        let mut take = |pack: IndexPack| {
+            for blob in pack.blobs.iter().filter(|blob| blob.tpe == BlobType::Data) {
+                if let Some(id) = open.remove(&blob.id) {
+                    let at = blob.location;
+                    let plain = at.uncompressed_length.map(NonZeroU32::get);
+                    places.insert(id, Place { pack: pack.id, offset: at.offset, length: at.length, plain });
+                }
+            }
+        };
+        for file in self.guarded("read the index", || self.open.stream_files::<IndexFile>())? {
+            let (_, file) = self.guarded("read the index", || file)?;
+            file.packs.into_iter().for_each(&mut take);
+            doomed.extend(file.packs_to_delete);
+        }
+        // What a prune has marked is there for a while yet.
+        doomed.into_iter().for_each(take);
+        Ok(places)
+    }
+
+    /// One blob, read for itself.
+    pub(super) fn blob(&self, pack: &Pack, id: &DataId, place: &Place) -> Result<Vec<u8>, RepositoryError> {
+        let mut sealed = vec![0; place.length as usize];
+        pack.read(self, place.offset, &mut sealed)?;
+        self.unpack(id, place, &sealed)
+    }
+
+    /// The content of a sealed blob. What does not have the hash that names it is not what was stored.
+    pub(super) fn unpack(&self, id: &DataId, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, RepositoryError> {
+        let opened = self.sealer.open(sealed);
+        let plain = match (opened, place.plain) {
+            (Some(packed), Some(length)) => zstd::bulk::decompress(&packed, length as usize).ok(),
+            (opened, _) => opened,
+        };
+        plain.filter(|plain| DataId::from(Id::new(Sha256::digest(plain).into())) == *id).ok_or_else(|| {
+            let path = self.files.path(FileType::Pack, &place.pack);
+            let message = format!(
+                "The file {} of the repository {} is damaged: what it holds at byte {} is not what was stored there",
+                path.display(),
+                self.name,
+                place.offset
+            );
+            RepositoryError::new(Reason::Damaged, message)
+        })
+    }
+
+    /// That the index knows nothing of data which a snapshot needs.
+    pub(super) fn missing(&self, paths: &[String]) -> RepositoryError {
+        let of = if paths.is_empty() { String::new() } else { format!(" for {}", paths.join(", ")) };
+        let message = format!(
+            "The repository {} lacks data{of}; `seawall check` tells what is damaged, and another snapshot or \
+             repository may have it",
+            self.name
+        );
+        RepositoryError::new(Reason::Damaged, message)
+    }
+}

@@ -1,0 +1,307 @@
+//! What a restore has laid down, and what is still to be done about it.
+
+use super::error::{Reason, RepositoryError};
+use super::lock;
+use super::report::RestoreReport;
+use super::source::unix_mode;
+use super::tree::link_target;
+use crate::adapters::lay::{self, Attributes, Ground};
+use crate::adapters::volume_walk::LISTED_PROBLEMS;
+use crate::reconcile::FileProblem;
+use base64::Engine;
+use rustic_core::DataId;
+use rustic_core::repofile::{Metadata, Node, NodeType};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The unit in which zeros become holes.
+const BLOCK: usize = 4096;
+
+/// A regular file with content.
+pub(super) struct File {
+    directory: usize,
+    name: OsString,
+    attributes: Attributes,
+    size: u64,
+    pub chunks: Vec<DataId>,
+    /// Blobs that are still to come.
+    left: AtomicU32,
+}
+
+/// What has been laid down, and what is still to be done about it.
+pub(super) struct Laid {
+    into: PathBuf,
+    ground: Ground,
+    pub root: Option<Attributes>,
+    /// In the order in which they were made: parents first. The first is the root.
+    directories: Vec<(PathBuf, Attributes)>,
+    numbers: HashMap<PathBuf, usize>,
+    open: Option<(usize, OwnedFd)>,
+    pub files: Vec<File>,
+    /// By device and inode, the first of several names of one thing.
+    names: HashMap<(u64, u64), PathBuf>,
+    /// Further names: what they are of, and what they are.
+    links: Vec<(PathBuf, PathBuf)>,
+    others: u64,
+    problems: Mutex<(Vec<FileProblem>, u64)>,
+}
+
+impl Laid {
+    pub(super) fn new(into: &Path, ground: Ground) -> Self {
+        Self {
+            into: into.to_owned(),
+            ground,
+            root: None,
+            directories: vec![(PathBuf::new(), Attributes::default())],
+            numbers: HashMap::from([(PathBuf::new(), 0)]),
+            open: None,
+            files: Vec::new(),
+            names: HashMap::new(),
+            links: Vec::new(),
+            others: 0,
+            problems: Mutex::default(),
+        }
+    }
+
+    fn failed(&self, path: &Path, error: Errno) -> RepositoryError {
+        RepositoryError::io("restore", &self.into.join(path), &error.into())
+    }
+
+    pub(super) fn path_of(&self, file: &File) -> PathBuf {
+        self.directories.get(file.directory).map_or_else(PathBuf::new, |(path, _)| path.join(&file.name))
+    }
+
+    /// Makes an entry. Its directory was made before it.
+    pub(super) fn make(&mut self, path: &Path, node: &Node) -> Result<(), RepositoryError> {
+        let parent = path.parent().unwrap_or_else(|| Path::new(""));
+        let directory = self.enter(parent)?;
+        let name = path.file_name().unwrap_or_default();
+        let attributes = attributes(&node.meta)?;
+        let meta = &node.meta;
+        if !node.is_dir() && meta.links > 1 && meta.inode != 0 {
+            match self.names.get(&(meta.device_id, meta.inode)) {
+                Some(first) => {
+                    self.links.push((first.clone(), path.to_owned()));
+                    return Ok(());
+                }
+                None => drop(self.names.insert((meta.device_id, meta.inode), path.to_owned())),
+            }
+        }
+        let Some((_, at)) = &self.open else { return Err(self.failed(path, Errno::BADF)) };
+        let at = at.as_fd();
+        let done = match &node.node_type {
+            NodeType::Dir => {
+                lay::make_directory(at, name).map_err(|e| self.failed(path, e))?;
+                self.numbers.insert(path.to_owned(), self.directories.len());
+                self.directories.push((path.to_owned(), attributes));
+                return Ok(());
+            }
+            NodeType::File => {
+                let chunks = node.content.clone().unwrap_or_default();
+                let left = AtomicU32::new(u32::try_from(chunks.len()).unwrap_or(u32::MAX));
+                if chunks.is_empty() {
+                    let file = lay::open_file(at, name).map_err(|e| self.failed(path, e))?;
+                    self.others += 1;
+                    self.note(path, lay::dress(file.as_fd(), &attributes));
+                } else {
+                    self.files.push(File {
+                        directory,
+                        name: name.to_owned(),
+                        attributes,
+                        size: meta.size,
+                        chunks,
+                        left,
+                    });
+                }
+                return Ok(());
+            }
+            NodeType::Symlink { .. } => {
+                rustix::fs::symlinkat(link_target(&node.node_type).unwrap_or_default(), at, name)
+            }
+            NodeType::Fifo => lay::make_node(at, name, FileType::Fifo, 0),
+            NodeType::Socket => lay::make_node(at, name, FileType::Socket, 0),
+            NodeType::Dev { device } => lay::make_node(at, name, FileType::BlockDevice, *device),
+            NodeType::Chardev { device } => lay::make_node(at, name, FileType::CharacterDevice, *device),
+        };
+        done.map_err(|e| self.failed(path, e))?;
+        let link = matches!(node.node_type, NodeType::Symlink { .. });
+        let troubles = lay::dress_at(at, name, link, &attributes);
+        self.others += 1;
+        self.note(path, troubles);
+        Ok(())
+    }
+
+    /// Opens a directory that was made, unless it is the open one. Its number.
+    fn enter(&mut self, path: &Path) -> Result<usize, RepositoryError> {
+        if let Some((number, _)) = &self.open
+            && self.directories[*number].0 == path
+        {
+            return Ok(*number);
+        }
+        let number = self.numbers.get(path).copied().unwrap_or(0);
+        let directory = self.ground.directory(path).map_err(|e| self.failed(path, e))?;
+        self.open = Some((number, directory));
+        Ok(number)
+    }
+
+    fn note(&self, path: &Path, troubles: Vec<String>) {
+        if troubles.is_empty() {
+            return;
+        }
+        let mut problems = lock(&self.problems);
+        for problem in troubles {
+            problems.1 += 1;
+            if problems.0.len() < LISTED_PROBLEMS {
+                problems.0.push(FileProblem { path: path.display().to_string(), problem });
+            }
+        }
+    }
+
+    /// Further names, and the attributes of directories, which change when something is made in them.
+    pub(super) fn finish(mut self) -> Result<RestoreReport, RepositoryError> {
+        for (first, other) in std::mem::take(&mut self.links) {
+            let open = |path: &Path| {
+                let parent = path.parent().unwrap_or_else(|| Path::new(""));
+                self.ground.directory(parent).map_err(|e| self.failed(path, e))
+            };
+            let (from, to) = (open(&first)?, open(&other)?);
+            let (old, new) = (first.file_name().unwrap_or_default(), other.file_name().unwrap_or_default());
+            rustix::fs::linkat(from, old, to, new, rustix::fs::AtFlags::empty()).map_err(|e| self.failed(&other, e))?;
+            self.others += 1;
+        }
+        let mut directories = std::mem::take(&mut self.directories);
+        if let Some(root) = self.root.take() {
+            directories[0].1 = root;
+        } else {
+            directories.remove(0);
+        }
+        for (path, attributes) in directories.iter().rev() {
+            let directory = self.ground.directory(path).map_err(|e| self.failed(path, e))?;
+            self.note(path, lay::dress(directory.as_fd(), attributes));
+        }
+        let (problems, problem_count) = self.problems.into_inner().unwrap_or_default();
+        Ok(RestoreReport {
+            files: self.files.len() as u64 + self.others,
+            directories: directories.len() as u64,
+            bytes: self.files.iter().map(|file| file.size).sum(),
+            problems,
+            problem_count,
+        })
+    }
+}
+
+/// What one thread has open: most writes go where the last one went.
+#[derive(Default)]
+pub(super) struct Hand {
+    directory: Option<(usize, OwnedFd)>,
+    file: Option<(usize, OwnedFd)>,
+}
+
+impl Hand {
+    pub(super) fn write(&mut self, laid: &Laid, number: usize, at: u64, plain: &[u8]) -> Result<(), RepositoryError> {
+        let Some(file) = laid.files.get(number) else { return Ok(()) };
+        let failed = |e: Errno| laid.failed(&laid.path_of(file), e);
+        if self.file.as_ref().is_none_or(|(open, _)| *open != number) {
+            self.file = None;
+            let opened = lay::open_file(self.enter(laid, file)?, &file.name).map_err(failed)?;
+            self.file = Some((number, opened));
+        }
+        let Some((_, fd)) = &self.file else { return Ok(()) };
+        store(fd, at, plain).map_err(failed)?;
+        if file.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // The last blob may have been a hole.
+            let end = rustix::fs::fstat(fd).map_err(failed)?.st_size;
+            if u64::try_from(end).unwrap_or(0) < file.size {
+                rustix::fs::ftruncate(fd, file.size).map_err(failed)?;
+            }
+            laid.note(&laid.path_of(file), lay::dress(fd.as_fd(), &file.attributes));
+            self.file = None;
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, laid: &Laid, file: &File) -> Result<rustix::fd::BorrowedFd<'_>, RepositoryError> {
+        if self.directory.as_ref().is_some_and(|(open, _)| *open != file.directory) {
+            self.directory = None;
+        }
+        let (_, fd) = match &mut self.directory {
+            Some(open) => &*open,
+            none => {
+                let path = laid.directories.get(file.directory).map_or(Path::new(""), |(path, _)| path);
+                let directory = laid.ground.directory(path).map_err(|e| laid.failed(path, e))?;
+                &*none.insert((file.directory, directory))
+            }
+        };
+        Ok(fd.as_fd())
+    }
+}
+
+/// Writes all but the blocks that are nothing but zeros.
+fn store(fd: &OwnedFd, at: u64, plain: &[u8]) -> Result<(), Errno> {
+    const ZEROS: [u8; BLOCK] = [0; BLOCK];
+    let is_hole = |block: &[u8]| block.len() == BLOCK && block == ZEROS;
+    let mut start = 0;
+    while start < plain.len() {
+        let mut end = start;
+        // Holes are blocks of the file, so the first block ends where one of the file does.
+        let block = |from: usize| {
+            let into = usize::try_from((at + from as u64) % BLOCK as u64).unwrap_or(0);
+            (from + BLOCK - into).min(plain.len())
+        };
+        while end < plain.len() && !is_hole(&plain[end..block(end)]) {
+            end = block(end);
+        }
+        let mut written = start;
+        while written < end {
+            match rustix::io::pwrite(fd, &plain[written..end], at + written as u64) {
+                Ok(0) => return Err(Errno::IO),
+                Ok(n) => written += n,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        start = end;
+        while start < plain.len() && is_hole(&plain[start..block(start)]) {
+            start = block(start);
+        }
+    }
+    Ok(())
+}
+
+/// What the file system is to say about an entry again.
+pub(super) fn attributes(meta: &Metadata) -> Result<Attributes, RepositoryError> {
+    // The library does not export the type of one attribute; its JSON form is public.
+    let listed = serde_json::to_value(&meta.extended_attributes).unwrap_or_default();
+    let mut xattrs = Vec::new();
+    for attribute in listed.as_array().into_iter().flatten() {
+        let name = attribute["name"].as_str().unwrap_or_default().to_owned();
+        let value = base64::engine::general_purpose::STANDARD.decode(attribute["value"].as_str().unwrap_or_default());
+        let value = value.map_err(|e| {
+            RepositoryError::because(
+                Reason::Damaged,
+                format!("The attribute {name} in this snapshot makes no sense"),
+                &e,
+            )
+        })?;
+        xattrs.push((name, value));
+    }
+    let mtime = meta.mtime.map_or((0, 0), |at| {
+        // Time stamps count nanoseconds from the second before.
+        let nanoseconds = at.as_nanosecond();
+        let (seconds, rest) = (nanoseconds.div_euclid(1_000_000_000), nanoseconds.rem_euclid(1_000_000_000));
+        (i64::try_from(seconds).unwrap_or(0), u32::try_from(rest).unwrap_or(0))
+    });
+    Ok(Attributes {
+        mode: unix_mode(meta.mode.unwrap_or(0)),
+        uid: meta.uid.unwrap_or(0),
+        gid: meta.gid.unwrap_or(0),
+        mtime,
+        xattrs,
+    })
+}

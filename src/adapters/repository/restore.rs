@@ -1,0 +1,180 @@
+//! Laying a snapshot down in a directory.
+//!
+//! The tree is made first, then contents are fetched pack by pack, each pack read once and from front to back, by a few
+//! threads; every blob goes to all the places that want it. Memory is a few blobs a thread, whatever the size of the data.
+
+use super::error::RepositoryError;
+use super::fetch::{Pack, Place};
+use super::laid::{Hand, Laid, attributes};
+use super::lock::Lock;
+use super::report::{Control, RestoreReport};
+use super::{RepositoryAdapter, interrupted, lock};
+use crate::adapters::lay::Ground;
+use rustic_core::DataId;
+use rustic_core::repofile::PackId;
+use rustix::io::Errno;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Most bytes of a pack that are read at once, and the largest unwanted part that is read along.
+const READ: u32 = 8 << 20;
+const GAP: u32 = 64 << 10;
+/// More threads gain nothing on one disk.
+pub(super) const THREADS: usize = 8;
+
+impl RepositoryAdapter {
+    /// Lays what is at a path of a snapshot down in a directory that exists and is empty: of a directory, its content
+    /// and its own attributes; of anything else, that one entry. Owners, modes, times, attributes, links and holes are
+    /// as they were. Nothing is followed and nothing that exists is written to.
+    ///
+    /// # Errors
+    /// See [`Reason`]; `Damaged` names what is damaged. What has been laid down until then stays, incomplete.
+    pub fn restore(
+        &self,
+        id: &str,
+        path: &Path,
+        into: &Path,
+        control: &Control,
+    ) -> Result<RestoreReport, RepositoryError> {
+        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
+        let _lock = Lock::take(&self.files, &self.sealer, false)?;
+        let repository = self.resident()?;
+        let node = self.node_at(&repository, id, path)?;
+        let failed = |e: Errno| RepositoryError::io("restore", into, &e.into());
+        let mut laid = Laid::new(into, Ground::open(into).map_err(failed)?);
+        if node.is_dir() {
+            laid.root = Some(attributes(&node.meta)?);
+            self.visit(&repository, &node, &mut |path, node| {
+                if control.cancel.is_cancelled() { Err(interrupted()) } else { laid.make(path, node) }
+            })?;
+        } else {
+            let name = path.file_name().unwrap_or_default().to_owned();
+            laid.make(Path::new(&name), &node)?;
+        }
+        drop(repository);
+        let jobs = self.jobs(&laid)?;
+        self.fetch(&laid, &jobs, control)?;
+        laid.finish()
+    }
+
+    /// What is to be read, by pack and in its order there, and where it goes.
+    fn jobs(&self, laid: &Laid) -> Result<Vec<(PackId, Vec<Piece>)>, RepositoryError> {
+        let wanted: Vec<DataId> = laid.files.iter().flat_map(|file| file.chunks.iter().copied()).collect();
+        let places = self.places(&wanted)?;
+        drop(wanted);
+        let mut goes: HashMap<DataId, Vec<(u32, u64)>> = HashMap::with_capacity(places.len());
+        let mut lacking = Vec::new();
+        for (index, file) in laid.files.iter().enumerate() {
+            let mut at = 0;
+            for chunk in &file.chunks {
+                let Some(place) = places.get(chunk) else {
+                    lacking.push(laid.path_of(file).display().to_string());
+                    break;
+                };
+                goes.entry(*chunk).or_default().push((u32::try_from(index).unwrap_or(u32::MAX), at));
+                at += place.plain_length() as u64;
+            }
+        }
+        if !lacking.is_empty() {
+            lacking.truncate(5);
+            return Err(self.missing(&lacking));
+        }
+        let mut packs: BTreeMap<PackId, Vec<Piece>> = BTreeMap::new();
+        for (id, targets) in goes {
+            if let Some(place) = places.get(&id) {
+                packs.entry(place.pack).or_default().push(Piece { id, place: *place, targets });
+            }
+        }
+        let mut jobs: Vec<_> = packs.into_iter().collect();
+        for (_, pieces) in &mut jobs {
+            pieces.sort_unstable_by_key(|piece| piece.place.offset);
+        }
+        // What the walk met first is laid down first: files of one directory are then written together.
+        jobs.sort_by_key(|(_, pieces)| pieces.iter().filter_map(|p| p.targets.first()).min().copied());
+        Ok(jobs)
+    }
+
+    fn fetch(&self, laid: &Laid, jobs: &[(PackId, Vec<Piece>)], control: &Control) -> Result<(), RepositoryError> {
+        let next = AtomicUsize::new(0);
+        let first_error: Mutex<Option<RepositoryError>> = Mutex::new(None);
+        let threads =
+            std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS).min(jobs.len().max(1));
+        let work = || {
+            let mut hand = Hand::default();
+            while let Some((pack, pieces)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if lock(&first_error).is_some() {
+                    return;
+                }
+                if let Err(error) = self.unload(*pack, pieces, laid, &mut hand, control) {
+                    lock(&first_error).get_or_insert(error);
+                    return;
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
+        lock(&first_error).take().map_or(Ok(()), Err)
+    }
+
+    fn unload(
+        &self,
+        id: PackId,
+        pieces: &[Piece],
+        laid: &Laid,
+        hand: &mut Hand,
+        control: &Control,
+    ) -> Result<(), RepositoryError> {
+        let pack = Pack::open(self, id)?;
+        let mut buffer = Vec::new();
+        let mut rest = pieces;
+        while let Some(first) = rest.first() {
+            let start = first.place.offset;
+            let mut end = start + first.place.length;
+            let mut taken = 1;
+            while let Some(piece) = rest.get(taken) {
+                let far = piece.place.offset.saturating_add(piece.place.length);
+                if piece.place.offset.saturating_sub(end) > GAP || far - start > READ {
+                    break;
+                }
+                end = end.max(far);
+                taken += 1;
+            }
+            buffer.resize((end - start) as usize, 0);
+            pack.read(self, start, &mut buffer)?;
+            for piece in &rest[..taken] {
+                if control.cancel.is_cancelled() {
+                    return Err(interrupted());
+                }
+                let from = (piece.place.offset - start) as usize;
+                let sealed = buffer.get(from..from + piece.place.length as usize).unwrap_or_default();
+                let plain = self.unpack(&piece.id, &piece.place, sealed).map_err(|error| blame(laid, &error, piece))?;
+                for (file, at) in &piece.targets {
+                    hand.write(laid, *file as usize, *at, &plain)?;
+                    control.progress.add_bytes(plain.len() as u64);
+                }
+            }
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+}
+
+/// One blob and where it goes: files by number, with the place in each.
+struct Piece {
+    id: DataId,
+    place: Place,
+    targets: Vec<(u32, u64)>,
+}
+
+/// An error about a blob, with the files that need it.
+fn blame(laid: &Laid, error: &RepositoryError, piece: &Piece) -> RepositoryError {
+    let files = piece.targets.iter().filter_map(|(file, _)| laid.files.get(*file as usize));
+    let mut names: Vec<String> = files.map(|file| laid.path_of(file).display().to_string()).collect();
+    names.truncate(5);
+    RepositoryError::new(error.kind(), format!("{}; it is needed for {}", error.told(), names.join(", ")))
+}

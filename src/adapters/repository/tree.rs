@@ -1,0 +1,272 @@
+//! What is in a snapshot.
+
+use super::RepositoryAdapter;
+use super::error::{Reason, RepositoryError};
+use super::report::{EntryKind, TreeEntry};
+use super::source::{MANIFEST, unix_mode};
+use crate::adapters::lay::is_entry_name;
+use crate::reconcile::SnapshotRecord;
+use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile};
+use rustic_core::{Id, IndexedIdsStatus, Repository, TreeId};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+/// What a visit does with each entry: its path below where the visit began, and the entry.
+pub(super) type Visitor<'a> = &'a mut dyn FnMut(&Path, &Node) -> Result<(), RepositoryError>;
+
+impl RepositoryAdapter {
+    /// The snapshot of this id, or of the only one that begins so.
+    ///
+    /// # Errors
+    /// None or several do, or the snapshots cannot be listed.
+    pub fn snapshot(&self, wanted: &str) -> Result<SnapshotRecord, RepositoryError> {
+        let known = self.refresh_known()?;
+        let fits: Vec<&SnapshotRecord> = known.values().filter(|record| record.id.starts_with(wanted)).collect();
+        let refused = |message: String| RepositoryError::new(Reason::NotFound, message);
+        match fits.as_slice() {
+            [one] => Ok((*one).clone()),
+            [] => Err(refused(format!("The repository {} has no snapshot {wanted}", self.name))),
+            several => {
+                let ids: Vec<&str> = several.iter().take(5).map(|record| record.id.get(..12).unwrap_or("")).collect();
+                Err(refused(format!("{wanted} can be several snapshots: {}; give more of the id", ids.join(", "))))
+            }
+        }
+    }
+
+    /// What travelled with a snapshot of Seawall's own; `None` for any other.
+    ///
+    /// # Errors
+    /// See [`Reason`].
+    pub fn manifest(&self, id: &str) -> Result<Option<serde_json::Value>, RepositoryError> {
+        let repository = self.resident()?;
+        let root = self.children(&repository, self.root_tree(id)?)?;
+        let Some(node) = root.iter().find(|node| node.is_file() && *node.name() == *MANIFEST) else { return Ok(None) };
+        let mut bytes = Vec::new();
+        self.content(node, &mut bytes)?;
+        let manifest = serde_json::from_slice(&bytes);
+        manifest.map(Some).map_err(|e| RepositoryError::because(Reason::Damaged, "The manifest cannot be read", &e))
+    }
+
+    /// What is at a path of a snapshot, relative to the root of its source: the entry itself, or what the directory
+    /// holds; with `deep`, all that is below it. Given one by one.
+    ///
+    /// # Errors
+    /// There is nothing at the path; an error of `each`; see [`Reason`].
+    pub fn list(
+        &self,
+        id: &str,
+        path: &Path,
+        deep: bool,
+        each: &mut dyn FnMut(TreeEntry) -> Result<(), RepositoryError>,
+    ) -> Result<(), RepositoryError> {
+        let repository = self.resident()?;
+        let node = self.node_at(&repository, id, path)?;
+        if !node.is_dir() {
+            return each(entry(path, &node));
+        }
+        if deep {
+            return self.visit(&repository, &node, &mut |below, node| each(entry(&path.join(below), node)));
+        }
+        let children = node.subtree.map(|tree| self.children(&repository, tree)).transpose()?.unwrap_or_default();
+        children.iter().try_for_each(|node| each(entry(&path.join(node.name()), node)))
+    }
+
+    /// Writes the content of one file of a snapshot.
+    ///
+    /// # Errors
+    /// It is no regular file; the writer's; see [`Reason`].
+    pub fn cat(&self, id: &str, path: &Path, into: &mut dyn Write) -> Result<(), RepositoryError> {
+        let repository = self.resident()?;
+        let node = self.node_at(&repository, id, path)?;
+        if !node.is_file() {
+            let message = format!("{} is not a file in this snapshot", path.display());
+            return Err(RepositoryError::new(Reason::Refused, message));
+        }
+        drop(repository);
+        self.content(&node, into)
+    }
+
+    /// How many entries that are no directories are at and below a path, and their bytes.
+    ///
+    /// # Errors
+    /// There is nothing at the path; see [`Reason`].
+    pub fn size_of(&self, id: &str, path: &Path) -> Result<(u64, u64), RepositoryError> {
+        let repository = self.resident()?;
+        let node = self.node_at(&repository, id, path)?;
+        let (mut files, mut bytes) = (u64::from(!node.is_dir()), node.meta.size);
+        self.visit(&repository, &node, &mut |_, node| {
+            if !node.is_dir() {
+                files += 1;
+                bytes += node.meta.size;
+            }
+            Ok(())
+        })?;
+        Ok((files, bytes))
+    }
+
+    fn root_tree(&self, id: &str) -> Result<TreeId, RepositoryError> {
+        let id = self.snapshot(id)?.id;
+        let parsed: Id =
+            id.parse().map_err(|_| RepositoryError::new(Reason::NotFound, "That is not a snapshot's id"))?;
+        let snapshot = self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&parsed.into()))?;
+        Ok(snapshot.tree)
+    }
+
+    /// The entry at a path, which is relative to the root of the source.
+    pub(super) fn node_at(
+        &self,
+        repository: &Repository<IndexedIdsStatus>,
+        id: &str,
+        path: &Path,
+    ) -> Result<Node, RepositoryError> {
+        let tree = self.root_tree(id)?;
+        let root = self.children(repository, tree)?;
+        let own = root.iter().any(|node| *node.name() == *MANIFEST);
+        let mut node = match root.into_iter().find(|node| own && node.is_dir()) {
+            Some(source) => source,
+            None => Node { node_type: NodeType::Dir, subtree: Some(tree), ..Node::default() },
+        };
+        for part in path.components() {
+            let Component::Normal(name) = part else {
+                if part == Component::CurDir || part == Component::RootDir {
+                    continue;
+                }
+                let message = format!("{} is no path in a snapshot: it leads out of it", path.display());
+                return Err(RepositoryError::new(Reason::Refused, message));
+            };
+            let children = node.subtree.map(|tree| self.children(repository, tree)).transpose()?.unwrap_or_default();
+            let found = children.into_iter().find(|child| child.name() == name);
+            node = found.ok_or_else(|| {
+                let message =
+                    format!("There is no {} in this snapshot; `seawall ls` shows what there is", path.display());
+                RepositoryError::new(Reason::NotFound, message)
+            })?;
+        }
+        Ok(node)
+    }
+
+    /// The entries of a directory, in the snapshot's order.
+    pub(super) fn children(
+        &self,
+        repository: &Repository<IndexedIdsStatus>,
+        tree: TreeId,
+    ) -> Result<Vec<Node>, RepositoryError> {
+        let tree = self.guarded("read a directory of a snapshot", || repository.get_tree(&tree))?;
+        check_names(&tree.nodes)?;
+        Ok(tree.nodes)
+    }
+
+    /// Everything below an entry, parents before children.
+    pub(super) fn visit(
+        &self,
+        repository: &Repository<IndexedIdsStatus>,
+        node: &Node,
+        each: Visitor<'_>,
+    ) -> Result<(), RepositoryError> {
+        let open = |tree: Option<TreeId>| -> Result<_, RepositoryError> {
+            Ok(tree.map(|tree| self.children(repository, tree)).transpose()?.unwrap_or_default().into_iter())
+        };
+        let mut stack = vec![(PathBuf::new(), open(node.subtree)?)];
+        while let Some((directory, nodes)) = stack.last_mut() {
+            let Some(node) = nodes.next() else {
+                stack.pop();
+                continue;
+            };
+            let path = directory.join(node.name());
+            each(&path, &node)?;
+            if node.is_dir() {
+                stack.push((path, open(node.subtree)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// The content of a file, checked against its own hashes on the way.
+    fn content(&self, node: &Node, into: &mut dyn Write) -> Result<(), RepositoryError> {
+        let wanted = node.content.as_deref().unwrap_or_default();
+        let places = self.places(wanted)?;
+        let mut last = None;
+        for id in wanted {
+            let place = places.get(id).ok_or_else(|| self.missing(&[]))?;
+            let pack = super::fetch::reuse(&mut last, place, self)?;
+            let plain = self.blob(pack, id, place)?;
+            into.write_all(&plain)
+                .map_err(|e| RepositoryError::because(Reason::Unavailable, "Could not write it out", &e))?;
+        }
+        Ok(())
+    }
+}
+
+/// That every name is that of one entry of a directory, and only one's.
+fn check_names(nodes: &[Node]) -> Result<(), RepositoryError> {
+    let mut names = BTreeSet::new();
+    for node in nodes {
+        let name = node.name();
+        if !is_entry_name(&name) || !names.insert(name.to_os_string()) {
+            let message = format!(
+                "A directory of this snapshot holds the name `{}`, which no file system gives; it was made to do harm or \
+                 is damaged, and is not read",
+                name.display()
+            );
+            return Err(RepositoryError::new(Reason::Damaged, message));
+        }
+    }
+    Ok(())
+}
+
+fn entry(path: &Path, node: &Node) -> TreeEntry {
+    let Metadata { mode, mtime, uid, gid, size, .. } = &node.meta;
+    TreeEntry {
+        path: path.to_owned(),
+        kind: kind(&node.node_type),
+        mode: unix_mode(mode.unwrap_or(0)),
+        uid: uid.unwrap_or(0),
+        gid: gid.unwrap_or(0),
+        size: *size,
+        mtime: *mtime,
+        target: link_target(&node.node_type).map(PathBuf::from),
+    }
+}
+
+pub(super) fn kind(kind: &NodeType) -> EntryKind {
+    match kind {
+        NodeType::File => EntryKind::File,
+        NodeType::Dir => EntryKind::Directory,
+        NodeType::Symlink { .. } => EntryKind::Symlink,
+        NodeType::Fifo => EntryKind::Fifo,
+        NodeType::Socket => EntryKind::Socket,
+        NodeType::Dev { .. } => EntryKind::Block,
+        NodeType::Chardev { .. } => EntryKind::Character,
+    }
+}
+
+/// Where a link points; `None` for anything else.
+pub(super) fn link_target(kind: &NodeType) -> Option<OsString> {
+    match kind {
+        NodeType::Symlink { linktarget_raw: Some(raw), .. } => Some(OsString::from_vec(raw.clone())),
+        NodeType::Symlink { linktarget, .. } => Some(OsStr::new(linktarget).to_owned()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for (names, why) in
+            [(&["a", ".."][..], "`..`"), (&["."], "`.`"), (&["a/b"], "`a/b`"), (&[""], "``"), (&["a", "a"], "`a`")]
+        {
+            let nodes: Vec<Node> =
+                names.iter().map(|name| Node { name: (*name).to_owned(), ..Node::default() }).collect();
+            let refused = check_names(&nodes).unwrap_err();
+            assert!(refused.told().contains(why), "{}", refused.told());
+        }
+        let fine = ["..a", "a", "b b"].map(|name| Node { name: name.to_owned(), ..Node::default() });
+        assert!(check_names(&fine).is_ok());
+    }
+}
