@@ -2,15 +2,16 @@
 
 use super::fail_point::fail_point;
 use super::quiesce::{Ask, Closed, Quiescer, Window};
-use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
+use super::taken::{self, Taken};
+use super::{Executor, blank, blocking, ended_badly, unknown_repository};
 use crate::adapters::clone::Clones;
 use crate::adapters::repository::{
     Around, BackupReport, Cloned, Control, Databases, Reason, RepositoryError, SnapshotMeta, VolumeTree,
 };
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count};
-use crate::policy::{Quiesce, Repository, Source};
-use crate::reconcile::{BackupAction, Operation, Outcome, Readable, RunId, RunResult};
+use crate::policy::{Quiesce, Repository};
+use crate::reconcile::{BackupAction, Operation, Outcome, RunId, RunResult};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,43 +64,20 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
     let policy = policy.ok_or_else(|| refused(format!("The policy {} is not in force any more", key.policy)))?;
     let spec = policy.backup();
     let spec = spec.ok_or_else(|| refused(format!("The policy {} is an exemption by now", key.policy)))?;
-    let volume = work.docker.volumes.get(&key.source);
-    let volume = volume.ok_or_else(|| refused(format!("Docker has no volume {}", key.source)))?;
-    let root = match &volume.readable {
-        Readable::At(path) => path.clone(),
-        Readable::No { reason, message } => return Err(refused(format!("{message} ({reason})"))),
-    };
-    let Source::Volume(source) = &policy.source else {
-        return Err(refused(format!("The source of policy {} is no volume by now", key.policy)));
-    };
-    let quiesce = match (&source.quiesce, &executor.quiescer) {
-        (None, _) => None,
-        (Some(quiesce), Some(quiescer)) => Some((quiescer.clone(), quiesce.clone())),
-        (Some(_), None) => return Err(refused("Containers cannot be made to stand still here".to_owned())),
-    };
-    let databases = match (&source.sqlite, &executor.staging) {
-        (None, _) => None,
-        (Some(sqlite), Some(staging)) => {
-            let databases = Databases::new(sqlite, Arc::clone(staging));
-            Some(databases.map_err(|error| {
-                RepositoryError::because(Reason::Refused, "A pattern under `sqlite` is not a glob; correct it", &error)
-            })?)
-        }
-        (Some(_), None) => return Err(refused("Databases cannot be copied here".to_owned())),
-    };
+    let Taken { tree, manifest, quiesce, databases, clones } = taken::of(executor, work, policy, &key.source)?;
     Ok(Job {
-        clones: executor.clones.clone().filter(|_| source.clone && quiesce.is_some()),
+        clones,
         quiesce,
         databases,
         repository,
-        tree: VolumeTree { root, name: key.source.clone(), exclude: source.exclude.clone() },
+        tree,
         meta: SnapshotMeta {
             source: key.clone(),
             slot: action.slot,
             run: outcome.run.clone(),
             host: executor.host.clone(),
             time: outcome.started,
-            manifest: manifest::of(policy, volume, &work.docker),
+            manifest,
         },
         timeout: spec.timeout,
     })
@@ -193,7 +171,7 @@ fn ended_well(mut outcome: Outcome, report: BackupReport, finished: Timestamp) -
         (false, _) => RunResult::Partial,
     };
     outcome.message = match outcome.result {
-        RunResult::Empty => "The volume holds nothing; no snapshot was made".to_owned(),
+        RunResult::Empty => "The source holds nothing; no snapshot was made".to_owned(),
         RunResult::Partial => format!(
             "{}, {}, added {}; {} could not be taken as they were, the first: {}",
             count(report.files, "file"),

@@ -1,6 +1,6 @@
 //! What travels with a snapshot, so that a volume can be rebuilt on a host that knows nothing of it.
 
-use crate::policy::Policy;
+use crate::policy::{PathSource, Policy};
 use crate::reconcile::{Container, DockerState, Volume};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -22,6 +22,16 @@ pub(super) fn of(policy: &Policy, volume: &Volume, docker: &DockerState) -> Valu
         "containers": containers,
         "policy": { "name": policy.name, "text": &*policy.text },
         "dockerVersion": docker.version,
+    })
+}
+
+/// The same for a path of the host.
+pub(super) fn of_path(policy: &Policy, source: &PathSource, file: bool) -> Value {
+    json!({
+        "apiVersion": "seawall.dev/v1",
+        "kind": "Manifest",
+        "path": { "path": source.path, "file": file },
+        "policy": { "name": policy.name, "text": &*policy.text },
     })
 }
 

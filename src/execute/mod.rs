@@ -7,6 +7,7 @@ pub mod journal;
 mod manifest;
 mod prune;
 pub mod quiesce;
+mod taken;
 
 use crate::adapters::clone::Clones;
 use crate::adapters::repository::{Reason, Registry, RepositoryError};

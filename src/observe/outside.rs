@@ -190,7 +190,9 @@ impl Lookout {
                 let client = self.client(&database.access).await?;
                 providers::look(database, &client, &token, now).await.map(Answer::Database)
             }
-            Source::Volume(_) => Err(Trouble { reason: "Misconfigured", message: "it is on this host".to_owned() }),
+            Source::Volume(_) | Source::Path(_) => {
+                Err(Trouble { reason: "Misconfigured", message: "it is on this host".to_owned() })
+            }
         }
     }
 

@@ -28,6 +28,7 @@ pub(super) fn policy(policy: &Policy) -> String {
     meaning[policy.source.kind()] = match &policy.source {
         Source::Volume(volume) => self::volume(volume),
         Source::ManagedDatabase(database) => database.meaning(),
+        Source::Path(path) => json!({ "path": path.path, "exclude": set(&path.exclude) }),
     };
     hash(meaning)
 }

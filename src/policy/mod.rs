@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod digest;
 mod document;
 mod finding;
+mod host_path;
 mod link;
 pub mod model;
 pub mod outside;
@@ -27,8 +28,8 @@ pub use document::MAX_FILE_BYTES;
 pub use finding::{is_secret, nearest};
 pub use link::link;
 pub use model::{
-    BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, SecretRef, Source, Sqlite,
-    Treatment, VolumeSelect, VolumeSource,
+    BackupSpec, Criticality, Desired, Objectives, PathSource, Policy, Repository, RepositoryLocation, SecretRef,
+    Source, Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
 pub use outside::{Access, DatabaseProvider, ManagedDatabase, TokenScope};
 pub use parse::{Document, Kind, Parsed, parse};

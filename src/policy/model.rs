@@ -107,6 +107,8 @@ pub enum Source {
     Volume(VolumeSource),
     /// A database that a provider runs; its own backups are observed.
     ManagedDatabase(Box<ManagedDatabase>),
+    /// A directory or file of this host.
+    Path(PathSource),
 }
 
 impl Source {
@@ -115,9 +117,19 @@ impl Source {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Volume(_) => "volume",
+            Self::Path(_) => "path",
             Self::ManagedDatabase(_) => "managedDatabase",
         }
     }
+}
+
+/// A directory with all that is in it, or one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathSource {
+    /// Absolute and normal; it is UTF-8, and the name of the source.
+    pub path: String,
+    /// Globs, relative to the directory, of what is left out, as for a volume.
+    pub exclude: Vec<String>,
 }
 
 /// Which volumes, and what of them.

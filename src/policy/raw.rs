@@ -128,9 +128,23 @@ pub enum DeletionPolicy {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Source {
     /// Docker volumes of this host.
-    Volume(VolumeSource),
+    Volume(Box<VolumeSource>),
+    /// A directory or file of this host: a bind mount, a `.env` file.
+    Path(PathSource),
     /// A database that a provider runs, whose own backups are looked at.
     ManagedDatabase(ManagedDatabase),
+}
+
+/// A directory with all that is in it, or one file. No container is touched while it is read.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PathSource {
+    /// Its absolute path, as Seawall sees it. Where Seawall runs in a container it has to be mounted there.
+    #[schemars(extend("pattern" = "^/"))]
+    pub path: PathBuf,
+    /// Globs, relative to the directory, of what is left out: `cache/**`, or `*.log` at any depth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 /// Docker volumes: one by `name`, or all that a `selector` matches. Exactly one of the two.

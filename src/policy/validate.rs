@@ -6,7 +6,7 @@ use super::{
     BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
     Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
-use super::{Rule, ScheduleError, digest, outside, quantity, quiesce, raw};
+use super::{Rule, ScheduleError, digest, host_path, outside, quantity, quiesce, raw};
 use globset::GlobBuilder;
 use std::path::Path;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Check<'_> {
         }
     }
 
-    fn globs(&mut self, path: &str, patterns: &[String]) {
+    pub(super) fn globs(&mut self, path: &str, patterns: &[String]) {
         if patterns.len() > MAX_GLOBS {
             self.find(path, format!("more than {MAX_GLOBS} patterns"));
         }
@@ -146,6 +146,7 @@ pub(super) fn policy(raw: &raw::BackupPolicy, tree: &Node, file: &Path, text: &s
 fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
     match raw {
         raw::Source::Volume(volume) => self::volume(check, volume).map(Source::Volume),
+        raw::Source::Path(path) => host_path::check(check, path).map(Source::Path),
         raw::Source::ManagedDatabase(database) => {
             outside::check::database(check, database).map(Box::new).map(Source::ManagedDatabase)
         }
@@ -216,7 +217,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             raw::Source::Volume(volume) => {
                 (volume.quiesce.is_some(), volume.sqlite.is_some(), volume.snapshot == raw::Snapshot::Auto)
             }
-            raw::Source::ManagedDatabase(_) => (false, false, false),
+            raw::Source::Path(_) | raw::Source::ManagedDatabase(_) => (false, false, false),
         };
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");

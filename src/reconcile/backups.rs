@@ -3,6 +3,7 @@
 use super::freshness::{Target, deadline, later};
 use super::observed::{Readable, Volume};
 use super::plan::{BackupAction, Cause, Missed, Verdict};
+use super::sources::Place;
 use super::{Observed, Request, SourceKey};
 use crate::policy::{BackupSpec, Policy};
 use jiff::{SignedDuration, Timestamp};
@@ -34,7 +35,7 @@ pub(super) fn conclude(
     policy: &Policy,
     spec: &BackupSpec,
     key: &SourceKey,
-    volume: Option<&Volume>,
+    place: Place<'_>,
     targets: &[Target<'_>],
     observed: &Observed,
     now: Timestamp,
@@ -112,7 +113,7 @@ pub(super) fn conclude(
         last_success,
         wake_at: earliest(next_run, retry_at),
     };
-    let (verdict, why, action) = verdict(policy, key, volume, &wants, retry_at, observed);
+    let (verdict, why, action) = verdict(policy, key, place, &wants, retry_at, observed);
     conclusion.verdict = verdict;
     conclusion.why = why;
     conclusion.action = action;
@@ -128,7 +129,7 @@ pub(super) fn conclude(
 fn verdict(
     policy: &Policy,
     key: &SourceKey,
-    volume: Option<&Volume>,
+    place: Place<'_>,
     wants: &[Want<'_>],
     retry_at: Option<Timestamp>,
     observed: &Observed,
@@ -139,7 +140,7 @@ fn verdict(
     if policy.suspend {
         return (Verdict::Suspended, "the policy says suspend: true".to_owned(), None);
     }
-    if volume.is_none() && observed.docker.seen_at.is_some() {
+    if matches!(place, Place::Volume(None)) && observed.docker.seen_at.is_some() {
         return (Verdict::NoMatch, format!("this host has no volume named {}", key.source), None);
     }
     if wants.is_empty() {
@@ -150,14 +151,16 @@ fn verdict(
     }
     let (usable, blocked): (Vec<_>, Vec<_>) = wants.iter().partition(|w| w.target.obstacle().is_none());
     let waiting = |why: String| (Verdict::Waiting, why, None);
-    if !observed.docker.up {
-        return waiting(format!("Docker does not answer: {}", observed.docker.message));
-    }
-    if let Some(Volume { readable: Readable::No { message, .. }, .. }) = volume {
-        return waiting(format!("the volume cannot be read: {message}"));
+    if let Place::Volume(volume) = place {
+        if !observed.docker.up {
+            return waiting(format!("Docker does not answer: {}", observed.docker.message));
+        }
+        if let Some(Volume { readable: Readable::No { message, .. }, .. }) = volume {
+            return waiting(format!("the volume cannot be read: {message}"));
+        }
     }
     if let Some(other) = observed.running.iter().find(|r| r.source.as_ref().is_some_and(|s| s.source == key.source)) {
-        return waiting(format!("run {} works on the same volume", other.run));
+        return waiting(format!("run {} works on the same source", other.run));
     }
     if usable.is_empty() {
         return waiting(blocked.first().and_then(|w| w.target.obstacle()).unwrap_or_default());

@@ -81,7 +81,7 @@ fn protect(
     for source in matched {
         let key = SourceKey { policy: policy.name.clone(), source: source.name.to_owned() };
         let targets: Vec<Target<'_>> = spec.repositories.iter().map(|r| Target::of(&key, r, observed)).collect();
-        let conclusion = backups::conclude(policy, spec, &key, source.volume, &targets, observed, now);
+        let conclusion = backups::conclude(policy, spec, &key, source.place, &targets, observed, now);
         let mut retention = Vec::new();
         for target in &targets {
             let kept = retain::conclude(policy, spec, &key, target, conclusion.deadline, observed, now);

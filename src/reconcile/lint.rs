@@ -5,7 +5,7 @@
 use super::observed::Observed;
 use super::plan::{Action, BackupAction, ForgetAction, Plan};
 use super::{RepositoryHealth, RunResult};
-use crate::policy::Desired;
+use crate::policy::{Desired, Source};
 use std::collections::BTreeSet;
 
 /// One action that must not be carried out.
@@ -58,7 +58,8 @@ fn backup_rules(backup: &BackupAction, desired: &Desired, observed: &Observed) -
     if backup.repositories.is_empty() {
         broken.push("a backup into no repository".to_owned());
     }
-    if !observed.docker.volumes.contains_key(&backup.source.source) {
+    let in_volume = desired.policies.get(&backup.source.policy).is_none_or(|p| matches!(p.source, Source::Volume(_)));
+    if in_volume && !observed.docker.volumes.contains_key(&backup.source.source) {
         broken.push(format!("a backup of volume {}, which does not exist", backup.source.source));
     }
     if observed.running.iter().any(|r| r.source.as_ref().is_some_and(|s| s.source == backup.source.source)) {

@@ -8,18 +8,31 @@ use std::collections::BTreeMap;
 /// The label by which Compose marks what belongs to a project.
 const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 
-/// One source of a policy: its name, and the volume if the host has it.
+/// One source of a policy.
 pub(super) struct Matched<'a> {
     pub name: &'a str,
-    pub volume: Option<&'a Volume>,
+    pub place: Place<'a>,
+}
+
+/// Where a source is.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// In a volume, if the host has it.
+    Volume(Option<&'a Volume>),
+    /// On this host, whether or not Docker runs.
+    Path,
 }
 
 /// The sources of a policy, sorted by name. A policy that names its volume has that source whether or not the volume
 /// is there: what a person asked for by name must not drop out of sight with it.
 pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched<'a>> {
-    let Source::Volume(source) = &policy.source else { return Vec::new() };
+    let source = match &policy.source {
+        Source::Volume(source) => source,
+        Source::Path(source) => return vec![Matched { name: &source.path, place: Place::Path }],
+        Source::ManagedDatabase(_) => return Vec::new(),
+    };
     match &source.select {
-        VolumeSelect::Name(name) => vec![Matched { name, volume: docker.volumes.get(name) }],
+        VolumeSelect::Name(name) => vec![Matched { name, place: Place::Volume(docker.volumes.get(name)) }],
         VolumeSelect::Selector { names, labels, compose_project } => {
             let globs = compile(names);
             docker
@@ -28,7 +41,7 @@ pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched
                 .filter(|v| names.is_empty() || globs.is_match(&v.name))
                 .filter(|v| carries(&v.labels, labels))
                 .filter(|v| compose_project.as_ref().is_none_or(|p| v.labels.get(COMPOSE_PROJECT) == Some(p)))
-                .map(|v| Matched { name: &v.name, volume: Some(v) })
+                .map(|v| Matched { name: &v.name, place: Place::Volume(Some(v)) })
                 .collect()
         }
     }

@@ -175,6 +175,9 @@ pub struct PolicyStatus {
     pub labels: BTreeMap<String, String>,
     /// `critical`, `high`, `medium`, `low`.
     pub criticality: String,
+    /// What kind of source it has: `volume`, `path`.
+    #[serde(default)]
+    pub kind: String,
     /// The file, relative to the policies directory, and the line it begins at.
     pub file: PathBuf,
     /// Line of the document.

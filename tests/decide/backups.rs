@@ -148,7 +148,7 @@ fn obstacles_are_told() {
             "another policy's run",
             |w| w.running = World::new(&[]).running(Operation::Backup, Some(key("q", "data"))).running,
             Verdict::Waiting,
-            "works on the same volume",
+            "works on the same source",
         ),
     ];
     for (name, change, verdict, why) in cases {

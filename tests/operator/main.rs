@@ -9,6 +9,7 @@ mod commands;
 mod docker;
 mod killed;
 mod lifecycle;
+mod paths;
 mod policies;
 mod retention;
 mod state;

@@ -22,6 +22,14 @@ spec:
   exempt: {reason: a cache}
 ";
 
+const PATH: &str = r"apiVersion: seawall.dev/v1
+kind: BackupPolicy
+metadata: {name: app}
+spec:
+  source: {path: {path: /srv/app/data, exclude: [a, b]}}
+  schedule: {every: 24h}
+";
+
 #[test]
 fn spelling_is_no_meaning() {
     for (text, from, to) in [
@@ -42,6 +50,8 @@ fn spelling_is_no_meaning() {
         (POLICY, "guard: {maxDeletePercent: 50}", "keepDaily: 0"),
         (POLICY, "timeout: 2h", "timeout: 120m\n  suspend: false\n  deletionPolicy: Retain"),
         (EXEMPT, "[a, b]", "[b, a]"),
+        (PATH, "/srv/app/data", "/srv/app//./data/"),
+        (PATH, "[a, b]", "[b, a]"),
         (EXEMPT, "{x: y, z: w}", "{z: w, x: y}"),
         (EXEMPT, "a cache}", "\" a cache \"}\n  criticality: medium\n  description: \"\"\n  objectives: {}"),
         (REPOSITORY, "{path: /mnt/backup}", "\n    path: /mnt/backup # here"),
@@ -59,9 +69,10 @@ fn every_field_is_meaning() {
     let mut seen = BTreeMap::from([
         (digest(POLICY), "the policy"),
         (digest(EXEMPT), "the exemption"),
+        (digest(PATH), "the path"),
         (digest(REPOSITORY), "the repository"),
     ]);
-    assert_eq!(seen.len(), 3);
+    assert_eq!(seen.len(), 4);
     for (text, from, to) in [
         (POLICY, "name: n8n-data", "name: n8n"),
         (POLICY, "{app: n8n}", "{app: n9n}"),
@@ -100,6 +111,8 @@ fn every_field_is_meaning() {
         (EXEMPT, "a cache", "a spare"),
         (EXEMPT, "[a, b]", "[a]"),
         (EXEMPT, "x: y", "x: z"),
+        (PATH, "/srv/app/data", "/srv/app"),
+        (PATH, "[a, b]", "[a]"),
         (REPOSITORY, "name: offsite", "name: onsite"),
         (REPOSITORY, "/mnt/backup", "/mnt/backups"),
         (REPOSITORY, "file: /etc/seawall/key", "env: KEY"),

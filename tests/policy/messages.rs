@@ -68,6 +68,22 @@ fn databases_and_clones() {
 }
 
 #[test]
+fn paths_of_the_host() {
+    let source = "    volume:\n      name: prosaasil_n8n_data\n";
+    let said = table(
+        POLICY,
+        &[
+            (source, "    path:\n      path: app/.env\n"),
+            (source, "    path:\n      path: /srv/../etc\n"),
+            (source, "    path:\n      path: /\n"),
+            (source, "    path:\n      path: /proc/1\n"),
+            (source, "    path:\n      name: /srv/app\n"),
+        ],
+    );
+    assert_snapshot!(said);
+}
+
+#[test]
 fn what_is_missing_or_empty() {
     let said = table(
         POLICY,

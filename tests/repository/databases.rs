@@ -359,6 +359,7 @@ fn backs_up_until_it_is_killed() {
     let staging = Arc::new(Staging::open(&dir.join("staging")).unwrap());
     let control = Control { databases: Some(Databases::new(&Sqlite::Auto, staging).unwrap()), ..Control::default() };
     let tree = seawall::adapters::repository::VolumeTree {
+        only: None,
         root: dir.join("volume"),
         name: "data".to_owned(),
         exclude: Vec::new(),

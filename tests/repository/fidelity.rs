@@ -146,7 +146,7 @@ fn memory_does_not_grow_with_the_data() {
 #[ignore = "run by its parent"]
 fn child_measures_its_memory() {
     let dir = given_lab();
-    let tree = VolumeTree { root: dir.join("volume"), name: "data".to_owned(), exclude: Vec::new() };
+    let tree = VolumeTree { root: dir.join("volume"), only: None, name: "data".to_owned(), exclude: Vec::new() };
     open(&dir.join("repository")).backup(&tree, &meta(0), &Control::default()).unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

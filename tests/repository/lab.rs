@@ -50,7 +50,7 @@ impl Lab {
     }
 
     pub fn tree(&self) -> VolumeTree {
-        VolumeTree { root: self.volume(), name: "data".to_owned(), exclude: Vec::new() }
+        VolumeTree { root: self.volume(), only: None, name: "data".to_owned(), exclude: Vec::new() }
     }
 
     pub fn backup(&self, repository: &RepositoryAdapter, second: i64) -> Result<BackupReport, RepositoryError> {

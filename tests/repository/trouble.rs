@@ -74,7 +74,7 @@ fn files_that_may_not_be_read_are_listed() {
 #[ignore = "run by its parent"]
 fn child_backs_up_as_nobody() {
     let dir = given_lab();
-    let tree = VolumeTree { root: dir.join("volume"), name: "data".to_owned(), exclude: Vec::new() };
+    let tree = VolumeTree { root: dir.join("volume"), only: None, name: "data".to_owned(), exclude: Vec::new() };
     let report = open(&dir.join("repository")).backup(&tree, &meta(0), &Control::default()).unwrap();
     for problem in &report.problems {
         println!("\nproblem: {}: {}", problem.path, problem.problem);
@@ -166,7 +166,7 @@ fn after_a_kill_the_repository_is_whole_and_the_next_run_takes_the_lock_away() {
 #[ignore = "run by its parent"]
 fn child_backs_up_until_killed() {
     let dir = given_lab();
-    let tree = VolumeTree { root: dir.join("volume"), name: "data".to_owned(), exclude: Vec::new() };
+    let tree = VolumeTree { root: dir.join("volume"), only: None, name: "data".to_owned(), exclude: Vec::new() };
     let ended = open(&dir.join("repository")).backup(&tree, &meta(0), &Control::default());
     panic!("was to be killed, and ended: {ended:?}");
 }

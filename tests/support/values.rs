@@ -71,6 +71,7 @@ pub fn policy(name: &str, sources: Vec<SourceStatus>) -> PolicyStatus {
         description: format!("what {name} keeps"),
         labels: BTreeMap::new(),
         criticality: "high".into(),
+        kind: "volume".into(),
         file: format!("{name}.yaml").into(),
         line: 1,
         generation: 1,

@@ -33,6 +33,7 @@ impl RepositoryAdapter {
         let exclude = Exclude::new(&tree.exclude).map_err(|e| {
             RepositoryError::because(Reason::Refused, "An exclude pattern is not a glob; correct it", &e)
         })?;
+        let exclude = exclude.all_but(tree.only.clone());
         let walk = || {
             Walk::open(&tree.root, exclude.clone(), control.cancel.clone()).map_err(|e| {
                 let message =

@@ -42,6 +42,16 @@ impl Registry {
         }
     }
 
+    /// What of Seawall's own lies in a directory: its state, or the files of a repository.
+    #[must_use]
+    pub fn own_files_in(&self, directory: &Path, repositories: &[&Repository]) -> Option<PathBuf> {
+        let places = repositories.iter().map(|repository| self.location(repository));
+        let mut places = std::iter::once(self.state.clone()).chain(places);
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let directory = real(directory);
+        places.find(|place| real(place).starts_with(&directory))
+    }
+
     /// Where the key of a repository is whose document names none.
     #[must_use]
     pub fn key_path(&self, name: &str) -> PathBuf {

@@ -6,6 +6,7 @@ use crate::controller::ports::Progress;
 use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub struct VolumeTree {
     /// The directory whose content is taken, and whose own metadata becomes that of `/NAME` in the snapshot.
     pub root: PathBuf,
+    /// The one entry of the directory that is taken; `None`: all.
+    pub only: Option<OsString>,
     /// The name of that directory in the snapshot: the volume's.
     pub name: String,
     /// Globs of what is left out, as in [`crate::policy::VolumeSource::exclude`].

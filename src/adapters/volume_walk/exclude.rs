@@ -1,11 +1,17 @@
 //! What is left out.
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::ffi::OsString;
 use std::path::Path;
 
-/// Compiled exclude globs, relative to the volume's root; by default none.
+/// What of a tree is left out; by default nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Exclude(GlobSet);
+pub struct Exclude {
+    /// Compiled globs, relative to the root.
+    globs: GlobSet,
+    /// The one entry of the root that is not.
+    only: Option<OsString>,
+}
 
 impl Exclude {
     /// Compiles globs. One without a `/` matches at any depth; a match leaves out all that is below it, too.
@@ -17,13 +23,21 @@ impl Exclude {
         for glob in globs {
             set.add(compile(glob)?);
         }
-        Ok(Self(set.build()?))
+        Ok(Self { globs: set.build()?, only: None })
+    }
+
+    /// Leaves out every entry of the root but one, where one is named.
+    #[must_use]
+    pub fn all_but(self, only: Option<OsString>) -> Self {
+        Self { only, ..self }
     }
 
     /// Whether the entry at this path is left out.
     #[must_use]
     pub fn matches(&self, path: &Path) -> bool {
-        !self.0.is_empty() && self.0.is_match(path)
+        let other =
+            self.only.as_ref().is_some_and(|only| path.components().next().is_some_and(|c| c.as_os_str() != only));
+        other || (!self.globs.is_empty() && self.globs.is_match(path))
     }
 }
 
@@ -59,6 +73,14 @@ mod tests {
         assert!(excluded(&["cache/**"], "cache/x/y"));
         assert!(!excluded(&["cache/**"], "cache"));
         assert!(!excluded(&[], "anything"));
+    }
+
+    #[test]
+    fn all_but_one_entry_of_the_root() {
+        let exclude = Exclude::new(&["*.log".to_owned()]).unwrap().all_but(Some(".env".into()));
+        assert!(!exclude.matches(Path::new(".env")));
+        assert!(exclude.matches(Path::new("other")));
+        assert!(exclude.matches(Path::new("a/.env")));
     }
 
     #[test]

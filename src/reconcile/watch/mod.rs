@@ -142,7 +142,7 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, now: Timestamp) -
 fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched> {
     let (kind, provider, name, source) = match &policy.source {
         Source::ManagedDatabase(db) => (Kind::Database, db.provider.as_str(), db.id.clone(), db.name()),
-        Source::Volume(_) => return None,
+        Source::Volume(_) | Source::Path(_) => return None,
     };
     let unknown = |reason: &str, message: String| Judgement::new(Truth::Unknown, reason, message);
     let answer = match probe {
@@ -186,7 +186,7 @@ fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched
             watched.objective = policy.objectives.rpo.map(|rpo| database::objective(rpo, answer, at, now));
             watched.evidence.clone_from(&answer.evidence);
         }
-        (Source::Volume(_), Ok(_)) => return None,
+        (Source::Volume(_) | Source::Path(_), Ok(_)) => return None,
     }
     if let Source::ManagedDatabase(db) = &policy.source
         && !policy.suspend

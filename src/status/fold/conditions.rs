@@ -90,6 +90,9 @@ fn outside(watched: &Watched) -> Vec<(&'static str, Found<'_>)> {
 }
 
 fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>) -> Finding {
+    if policy.kind == "path" {
+        return readable_path(policy);
+    }
     let docker = &inputs.observed.docker;
     if docker.seen_at.is_none() {
         return (Truth::Unknown, "DockerNotSeen", docker.message.clone());
@@ -108,6 +111,17 @@ fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>)
         (Truth::True, "Readable", String::new())
     } else {
         (Truth::Unknown, "DockerDown", docker.message.clone())
+    }
+}
+
+/// A path is looked at by the runs that read it, and by nothing else.
+fn readable_path(policy: &PolicyStatus) -> Finding {
+    match policy.sources.first().and_then(|source| source.last_run.as_ref()) {
+        None => (Truth::Unknown, "NotReadYet", "no run has read it yet".to_owned()),
+        Some(run) if matches!(run.result, RunResult::Success | RunResult::Partial | RunResult::Empty) => {
+            (Truth::True, "Readable", String::new())
+        }
+        Some(run) => (Truth::Unknown, "LastRunFailed", run.message.clone()),
     }
 }
 

@@ -88,6 +88,7 @@ fn policy(inputs: &Inputs<'_>, policy: &Policy, decisions: &[&Decision], now: Ti
         description: policy.description.clone(),
         labels: policy.labels.clone(),
         criticality: policy.criticality.as_str().to_owned(),
+        kind: policy.source.kind().to_owned(),
         file: policy.file.clone(),
         line: policy.line,
         generation: policy.generation,
