@@ -130,6 +130,19 @@ fn what_is_wrong_by_its_shape_is_refused_by_both() {
         ("  schedule: {cron: \"0 2 * * 0\"}\n", "  exempt: {reason: none}\n"),
         ("  objectives:", "  suspend: \"yes\"\n  objectives:"),
         ("  objectives:", "  deletionPolicy: Delete\n  objectives:"),
+        ("  objectives:", "  verification: {drill: {}}\n  objectives:"),
+        ("  objectives:", "  verification: {drill: {schedule: {every: 7d}, checks: []}}\n  objectives:"),
+        ("  objectives:", "  verification: {drill: {schedule: {every: 7d}, checks: [{minFiles: 0}]}}\n  objectives:"),
+        ("  objectives:", "  verification: {drill: {schedule: {every: 7d}, checks: [{minBytes: 1MB}]}}\n  objectives:"),
+        (
+            "  objectives:",
+            "  verification: {drill: {schedule: {every: 7d}, checks: [{compareSample: 0%}]}}\n  objectives:",
+        ),
+        ("  objectives:", "  verification: {drill: {schedule: {every: 7d}, checks: [{command: {}}]}}\n  objectives:"),
+        (
+            "  objectives:",
+            "  verification: {drill: {schedule: {every: 7d}, checks: [{http: {image: a}}]}}\n  objectives:",
+        ),
         ("  objectives:", "  criticality: urgent\n  objectives:"),
     ];
     let of_repository = [
@@ -141,6 +154,8 @@ fn what_is_wrong_by_its_shape_is_refused_by_both() {
         ("{file: /b}", "{}"),
         ("{file: /b}", "hunter2"),
         ("local: {path: /a}", "s3: {}"),
+        ("local: {path: /a}", "local: {path: /a}, check: {}"),
+        ("local: {path: /a}", "local: {path: /a}, check: {schedule: {every: 7d}, readDataPercent: 101}"),
     ];
     let all = of_policy.map(|edit| (POLICY, edit)).into_iter().chain(of_repository.map(|edit| (REPOSITORY, edit)));
     for (text, (from, to)) in all.chain([(POLICY, ("", "")), (REPOSITORY, ("", ""))]) {

@@ -139,6 +139,7 @@ fn elsewhere(name: &str) -> Document {
         name: name.to_owned(),
         location: RepositoryLocation::Local { path: None },
         password_from: None,
+        check: None,
         file: PathBuf::new(),
         digest: String::new(),
     };

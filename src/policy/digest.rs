@@ -5,8 +5,9 @@
 //! after an upgrade. A test holds the hash of a known policy.
 
 use super::{
-    BackupSpec, ContainerSelector, Hook, Means, Policy, Quiesce, Repository, RepositoryLocation, Retention, Rule,
-    Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect, VolumeSource,
+    BackupSpec, CommandCheck, ContainerSelector, Drill, DrillCheck, Hook, HttpCheck, Means, Policy, Quiesce,
+    Repository, RepositoryLocation, Retention, Rule, Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect,
+    VolumeSource,
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -41,7 +42,11 @@ pub(super) fn repository(repository: &Repository) -> String {
         Some(SecretRef::Env(name)) => json!({ "env": name }),
         Some(SecretRef::File(path)) => json!({ "file": path }),
     };
-    hash(json!({ "kind": "Repository", "name": repository.name, "path": path, "password": password }))
+    let mut meaning = json!({ "kind": "Repository", "name": repository.name, "path": path, "password": password });
+    if let Some(check) = &repository.check {
+        meaning["check"] = json!({ "schedule": schedule(&check.schedule), "read": check.read_data_percent });
+    }
+    hash(meaning)
 }
 
 fn volume(volume: &VolumeSource) -> Json {
@@ -94,15 +99,43 @@ fn treatment(treatment: &Treatment) -> Json {
         Treatment::Exempt { reason } => json!({ "exempt": reason }),
         Treatment::Watch(schedule) => json!({ "watch": self::schedule(schedule) }),
         Treatment::Backup(spec) => {
-            let BackupSpec { schedule, repositories, retention, timeout } = &**spec;
-            json!({
+            let BackupSpec { schedule, repositories, retention, timeout, drill } = &**spec;
+            let mut meaning = json!({
                 "schedule": self::schedule(schedule),
                 "repositories": repositories,
                 "retention": retention.as_ref().map(self::retention),
                 "timeout": ms(*timeout),
-            })
+            });
+            if let Some(drill) = drill {
+                meaning["drill"] = self::drill(drill);
+            }
+            meaning
         }
     }
+}
+
+fn drill(drill: &Drill) -> Json {
+    let container = |check: &CommandCheck| {
+        let CommandCheck { image, command, mount_path, user, timeout } = check;
+        json!({ "image": image, "command": command, "mountPath": mount_path, "user": user, "timeout": ms(*timeout) })
+    };
+    let check = |check: &DrillCheck| match check {
+        DrillCheck::FileExists(path) => json!({ "fileExists": path }),
+        DrillCheck::MinFiles(n) => json!({ "minFiles": n }),
+        DrillCheck::MinBytes(n) => json!({ "minBytes": n }),
+        DrillCheck::SqliteIntegrity(path) => json!({ "sqliteIntegrity": path }),
+        DrillCheck::CompareSample(percent) => json!({ "compareSample": percent }),
+        DrillCheck::Command(check) => json!({ "command": container(check) }),
+        DrillCheck::Http(HttpCheck { server, env, port, path, expect_status }) => {
+            json!({ "http": container(server), "env": env, "port": port, "path": path, "status": expect_status })
+        }
+    };
+    json!({
+        "schedule": schedule(&drill.schedule),
+        "checks": drill.checks.iter().map(check).collect::<Vec<_>>(),
+        "timeout": ms(drill.timeout),
+        "repository": drill.repository,
+    })
 }
 
 fn schedule(schedule: &Schedule) -> Json {

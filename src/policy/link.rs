@@ -77,6 +77,7 @@ fn embedded() -> Repository {
         name: "default".to_owned(),
         location: RepositoryLocation::Local { path: None },
         password_from: None,
+        check: None,
         file: PathBuf::new(),
         digest: "embedded".to_owned(),
     }

@@ -21,6 +21,7 @@ pub mod schedule;
 mod schema;
 mod structure;
 mod validate;
+pub mod verification;
 mod zone;
 
 pub use diagnostic::Diagnostic;
@@ -37,3 +38,4 @@ pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};
 pub use retention::{Guard, Retention};
 pub use schedule::{Rule, Schedule, ScheduleError};
 pub use schema::schema;
+pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, RepositoryCheck};

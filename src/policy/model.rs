@@ -1,6 +1,6 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{ManagedDatabase, Quiesce, Retention, Schedule};
+use super::{Drill, ManagedDatabase, Quiesce, RepositoryCheck, Retention, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -197,6 +197,8 @@ pub struct BackupSpec {
     pub retention: Option<Retention>,
     /// A run that takes longer is ended as a failure. Default 6 h.
     pub timeout: Duration,
+    /// How it is proved that a restore would do.
+    pub drill: Option<Drill>,
 }
 
 /// What was promised.
@@ -209,7 +211,7 @@ pub struct Objectives {
 }
 
 /// One `Repository` document that passed validation, or the embedded default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Repository {
     /// `metadata.name`, a DNS label.
     pub name: String,
@@ -217,6 +219,8 @@ pub struct Repository {
     pub location: RepositoryLocation,
     /// Where the password is read from. `None`: a key that Seawall makes on first use in its state directory.
     pub password_from: Option<SecretRef>,
+    /// When it is looked through for damage. `None`: never, unless a person asks.
+    pub check: Option<RepositoryCheck>,
     /// The file that holds the document; empty for the embedded default.
     pub file: PathBuf,
     /// SHA-256, in hex, of the meaning of the document.

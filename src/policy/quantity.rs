@@ -58,6 +58,22 @@ pub fn display(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
+/// Reads a size: `512B`, `10MiB`.
+///
+/// # Errors
+/// A sentence that says what is wrong with the text.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 5] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("B", 0)];
+    let wrong = || format!("`{}` is not a size such as 512B, 10KiB, 10MiB or 2GiB", super::finding::short(text));
+    let (digits, shift) =
+        UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift))).ok_or_else(wrong)?;
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let most = || format!("`{}` is more than any disk holds", super::finding::short(text));
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(most)
+}
+
 /// A size: `0 B`, `1.2 GiB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {
@@ -107,6 +123,16 @@ mod tests {
             ["", "5", "m", "5 m", "5M", "-5m", "1.5h", "30m1h", "1h1h", "5y", "é5m", "99999999999999999999h", "40000d"]
         {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_sizes() {
+        for (text, bytes) in [("0B", 0), ("512B", 512), ("10KiB", 10_240), ("10MiB", 10 << 20), ("2TiB", 2 << 40)] {
+            assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "5", "B", "MiB", "1 MiB", "-1B", "1.5GiB", "10MB", "1kib", "99999999TiB", "é1B"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 

@@ -1,5 +1,9 @@
 //! The documents as a person writes them. The comments here are the descriptions in `schema/`.
 
+mod verification;
+
+pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, PERCENT, RepositoryCheck, SIZE, Verification};
+
 use super::outside::raw::ManagedDatabase;
 use super::{Criticality, SecretRef};
 use schemars::JsonSchema;
@@ -79,9 +83,9 @@ pub struct Metadata {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false}}}},
-    {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false,
+    {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false, "verification": false,
         "source": {"required": ["managedDatabase"]}}},
-    {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false}},
+    {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false, "verification": false}},
 ]))]
 pub struct BackupPolicySpec {
     /// What the source holds, for people.
@@ -107,6 +111,9 @@ pub struct BackupPolicySpec {
     pub retention: Option<Retention>,
     /// A run that takes longer is ended as a failure. Default `6h`.
     pub timeout: Option<Duration>,
+    /// What proves that a restore would do.
+    #[serde(default)]
+    pub verification: Verification,
     /// Start no run while this is true.
     #[serde(default)]
     pub suspend: bool,
@@ -379,6 +386,8 @@ pub struct RepositorySpec {
     pub local: Local,
     /// Where the password is read from. Without it, Seawall makes a key on first use in its state directory.
     pub password_from: Option<SecretRef>,
+    /// When the repository is looked through for damage. Without it, nobody looks.
+    pub check: Option<RepositoryCheck>,
 }
 
 /// A directory of this host.

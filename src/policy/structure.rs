@@ -122,13 +122,16 @@ impl<'a> Walk<'a> {
 
     fn wrong_type(&mut self, schema: &Json, node: &Node, field: &str) {
         let kind = schema.get("type").and_then(Json::as_str).unwrap_or("string");
-        let duration = schema.get("pattern").and_then(Json::as_str) == Some(raw::DURATION);
+        let pattern = schema.get("pattern").and_then(Json::as_str);
+        let duration = pattern == Some(raw::DURATION);
         let wanted = match kind {
             "object" => "a map of fields",
             "array" => "a list",
             "boolean" => "true or false",
             "integer" => "a whole number",
             _ if duration => "a length of time such as `30s`, `15m`, `24h` or `7d`",
+            _ if pattern == Some(raw::SIZE) => "a size such as `512B`, `10MiB` or `2GiB`",
+            _ if pattern == Some(raw::PERCENT) => "a share such as `5%`",
             _ => "text",
         };
         if let Some(secret) = secret_in(field) {
@@ -152,6 +155,8 @@ impl<'a> Walk<'a> {
         };
         let help = match (kind, &node.value) {
             (_, Value::Null) => Some("give it a value, or take the field out".to_owned()),
+            ("string", Value::Integer(i)) if pattern == Some(raw::PERCENT) => Some(format!("with its sign: `{i}%`")),
+            ("string", Value::Integer(i)) if pattern == Some(raw::SIZE) => Some(format!("with its unit: `{i}MiB`")),
             ("string", Value::Integer(i)) if duration => Some(format!("with its unit: `{i}s`, `{i}m`, `{i}h`, `{i}d`")),
             ("string", Value::Bool(_) | Value::Integer(_) | Value::Float(_)) if !duration => {
                 Some("put it in quotes".to_owned())

@@ -6,7 +6,7 @@ use super::{
     BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
     Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
-use super::{Rule, ScheduleError, digest, host_path, outside, quantity, quiesce, raw};
+use super::{Rule, ScheduleError, digest, host_path, outside, quantity, quiesce, raw, verification};
 use globset::GlobBuilder;
 use std::path::Path;
 use std::sync::Arc;
@@ -227,6 +227,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             ("repositories", spec.repositories.is_some()),
             ("retention", spec.retention.is_some()),
             ("timeout", spec.timeout.is_some()),
+            ("verification", spec.verification.drill.is_some()),
             ("source.volume.quiesce", quiesced),
             ("source.volume.sqlite", copied),
             ("source.volume.snapshot", cloned),
@@ -243,11 +244,12 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
         let help = "add `schedule: {cron: \"0 2 * * *\"}`, or `exempt: {reason: ...}` if no backup is needed";
         check.advise("spec.schedule", "the field is missing", Some(help));
     }
-    let schedule = spec.schedule.as_ref().and_then(|raw| schedule(check, raw));
+    let schedule = spec.schedule.as_ref().and_then(|raw| schedule(check, "spec.schedule", raw));
     let repositories = repositories(check, spec.repositories.as_deref());
     let retention = spec.retention.as_ref().map(|raw| retention(check, raw));
     let timeout = check.positive("spec.timeout", spec.timeout.as_ref()).unwrap_or(TIMEOUT);
-    Some(Treatment::Backup(Box::new(BackupSpec { schedule: schedule?, repositories, retention, timeout })))
+    let drill = spec.verification.drill.as_ref().and_then(|raw| verification::drill(check, raw, &repositories));
+    Some(Treatment::Backup(Box::new(BackupSpec { schedule: schedule?, repositories, retention, timeout, drill })))
 }
 
 fn repositories(check: &mut Check<'_>, names: Option<&[String]>) -> Vec<String> {
@@ -258,25 +260,26 @@ fn repositories(check: &mut Check<'_>, names: Option<&[String]>) -> Vec<String> 
     names.to_vec()
 }
 
-pub(super) fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Schedule> {
-    let every = check.duration("spec.schedule.every", raw.every.as_ref());
-    let jitter = check.duration("spec.schedule.jitter", raw.jitter.as_ref()).unwrap_or_default();
-    let starting_deadline = check.positive("spec.schedule.startingDeadline", raw.starting_deadline.as_ref());
+/// A schedule at the path `at`.
+pub(super) fn schedule(check: &mut Check<'_>, at: &str, raw: &raw::Schedule) -> Option<Schedule> {
+    let every = check.duration(&format!("{at}.every"), raw.every.as_ref());
+    let jitter = check.duration(&format!("{at}.jitter"), raw.jitter.as_ref()).unwrap_or_default();
+    let starting_deadline = check.positive(&format!("{at}.startingDeadline"), raw.starting_deadline.as_ref());
     let rule = match (&raw.cron, &raw.every) {
         (Some(cron), None) => Rule::Cron(cron.clone()),
         (None, Some(_)) => Rule::Every(every?),
         (Some(_), Some(_)) => {
-            check.find("spec.schedule.every", "`cron` and `every` exclude each other: take one out");
+            check.find(&format!("{at}.every"), "`cron` and `every` exclude each other: take one out");
             return None;
         }
         (None, None) => {
-            check.find("spec.schedule", "`cron` or `every` is needed");
+            check.find(at, "`cron` or `every` is needed");
             return None;
         }
     };
     for (field, text, most) in [("cron", &raw.cron, MAX_WORD), ("timeZone", &raw.time_zone, MAX_ZONE)] {
         if text.as_ref().is_some_and(|text| text.len() > most) {
-            check.find(&format!("spec.schedule.{field}"), format!("has at most {most} bytes"));
+            check.find(&format!("{at}.{field}"), format!("has at most {most} bytes"));
             return None;
         }
     }
@@ -291,7 +294,7 @@ pub(super) fn schedule(check: &mut Check<'_>, raw: &raw::Schedule) -> Option<Sch
                     ScheduleError::Every(_) => "every",
                     ScheduleError::StartingDeadline(_) => "startingDeadline",
                 };
-                check.find(&format!("spec.schedule.{field}"), error.to_string());
+                check.find(&format!("{at}.{field}"), error.to_string());
             }
             None
         }
@@ -346,13 +349,15 @@ pub(super) fn repository(
     if let Some(from) = &raw.spec.password_from {
         check.secret("spec.passwordFrom", from);
     }
+    let looked = raw.spec.check.as_ref().and_then(|raw| verification::repository(&mut check, raw));
     if !check.findings.is_empty() {
         return (None, check.findings);
     }
     let location = RepositoryLocation::Local { path: raw.spec.local.path.clone() };
     let password_from = raw.spec.password_from.clone();
     let name = raw.metadata.name.clone();
-    let mut repository = Repository { name, location, password_from, file: file.to_owned(), digest: String::new() };
+    let (file, digest) = (file.to_owned(), String::new());
+    let mut repository = Repository { name, location, password_from, check: looked, file, digest };
     repository.digest = digest::repository(&repository);
     (Some(repository), Vec::new())
 }

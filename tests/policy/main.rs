@@ -8,6 +8,7 @@ mod meaning;
 mod messages;
 mod properties;
 mod usual_mistakes;
+mod verification;
 
 use seawall::policy::{Diagnostic, Parsed, parse};
 use std::fmt::Write;

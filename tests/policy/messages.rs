@@ -32,14 +32,10 @@ fn unknown_fields_at_every_level() {
 /// What the design names and this version has not: never taken in silence.
 #[test]
 fn what_is_not_there_yet() {
-    let policy = [
-        ("  timeout: 2h", "  verification: {drill: {schedule: {cron: \"0 4 1 * *\"}}}"),
-        ("    volume:", "    bucket:"),
-    ];
+    let policy = [("    volume:", "    bucket:")];
     let repository = [
         ("  local: {path: /mnt/backup}", "  s3: {bucket: b, secretAccessKey: hunter2}"),
         ("  local:", "  residency: eu\n  local:"),
-        ("  local:", "  check: {readDataPercent: 5}\n  local:"),
     ];
     let said = table(POLICY, &policy) + &table(REPOSITORY, &repository);
     assert_snapshot!(said);

@@ -39,6 +39,7 @@ fn world() -> World {
             name: name.to_owned(),
             location: RepositoryLocation::Local { path },
             password_from: None,
+            check: None,
             file: PathBuf::new(),
             digest: String::new(),
         };
@@ -65,6 +66,7 @@ fn policy(timeout: Duration) -> Policy {
         repositories: vec!["default".to_owned(), "offsite".to_owned()],
         retention: None,
         timeout,
+        drill: None,
     };
     Policy {
         name: "data-policy".to_owned(),

@@ -14,6 +14,7 @@ fn document(path: Option<PathBuf>, password: Option<PathBuf>) -> Repository {
         name: "default".to_owned(),
         location: RepositoryLocation::Local { path },
         password_from: password.map(SecretRef::File),
+        check: None,
         file: PathBuf::new(),
         digest: "1".to_owned(),
     }

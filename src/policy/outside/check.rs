@@ -21,6 +21,7 @@ pub(in crate::policy) fn watch(check: &mut Check<'_>, spec: &BackupPolicySpec) -
         ("repositories", spec.repositories.is_some()),
         ("retention", spec.retention.is_some()),
         ("timeout", spec.timeout.is_some()),
+        ("verification", spec.verification.drill.is_some()),
     ];
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {
         let message = "no copy is made of this source, it is only looked at: take out this field";
@@ -30,7 +31,7 @@ pub(in crate::policy) fn watch(check: &mut Check<'_>, spec: &BackupPolicySpec) -
         let every = Schedule::new(Rule::Every(EVERY), "UTC", Duration::ZERO, None).ok()?;
         return Some(Treatment::Watch(Box::new(every)));
     };
-    schedule(check, raw).map(Box::new).map(Treatment::Watch)
+    schedule(check, "spec.schedule", raw).map(Box::new).map(Treatment::Watch)
 }
 
 pub(in crate::policy) fn database(check: &mut Check<'_>, raw: &raw::ManagedDatabase) -> Option<ManagedDatabase> {
