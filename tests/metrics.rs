@@ -15,12 +15,13 @@ use seawall::reconcile::plan::{Decision, Held, Plan, Verdict};
 use seawall::reconcile::watch::Kind;
 use seawall::reconcile::{Operation, Quiesced, RunId, RunResult, SourceKey, Window};
 use seawall::status::model::{QuiesceStatus, RunCount, RunningStatus, StatusSnapshot};
+use seawall::status::verification::{CheckStatus, DrillStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use values::{at, policy, source, status};
+use values::{at, policy, source, status, unchecked, undrilled};
 
 /// Samples as `name{value,value}`.
 fn samples(status: &StatusSnapshot) -> BTreeMap<String, f64> {
@@ -43,6 +44,7 @@ fn fresh() -> StatusSnapshot {
     unseen.repositories.clear();
     unseen.retention.clear();
     unseen.quiesce = Some(QuiesceStatus { mode: Mode::Stop, max_duration_seconds: 600.0, last: None });
+    unseen.drill = Some(undrilled());
     let outside = values::unseen(Kind::Database, "supabase", "db");
     let mut status = status(vec![policy("new", vec![unseen]), outside]);
     status.docker.up = false;
@@ -52,6 +54,7 @@ fn fresh() -> StatusSnapshot {
     let repository = status.repositories.get_mut("default").unwrap();
     repository.health = None;
     repository.key_export_pending = true;
+    repository.check = Some(unchecked());
     status
 }
 
@@ -75,6 +78,10 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
         ("provider_check_successful{db,supabase,db}", 0.0),
         ("provider_check_last_success_timestamp_seconds{db,supabase,db}", 0.0),
         ("objective_rpo_seconds{db}", 86_400.0),
+        ("drill_last_success_timestamp_seconds{new,v}", 0.0),
+        ("drill_last_run_successful{new,v}", 0.0),
+        ("restore_drill_duration_seconds{new,v}", 0.0),
+        ("repository_check_last_success_timestamp_seconds{default}", 0.0),
         ("repository_healthy{default}", 0.0),
         ("repository_key_exported{default}", 0.0),
         ("docker_up{}", 0.0),
@@ -84,12 +91,13 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
     ] {
         assert_eq!(seen.get(series), Some(&worst), "{series}");
     }
-    for operation in ["backup", "forget"] {
+    for operation in ["backup", "forget", "drill"] {
         for result in RunResult::ALL {
             assert_eq!(seen.get(&format!("runs_total{{new,{operation},{}}}", result.as_str())), Some(&0.0));
         }
     }
     assert_eq!(seen.get("runs_total{@default,prune,failure}"), Some(&0.0));
+    assert_eq!(seen.get("runs_total{@default,check,failure}"), Some(&0.0));
     // Everything but what is promised to be absent in this state.
     let mut suspended = fresh();
     suspended.policies.get_mut("new").unwrap().suspended = true;
@@ -113,6 +121,7 @@ fn what_is_true_is_said() {
             source: source.map(|name| SourceKey { policy: "p".into(), source: name.into() }),
             repositories: vec!["default".into()],
             started,
+            alone: false,
         },
         bytes_done: 0,
         files_done: 0,
@@ -216,6 +225,7 @@ fn a_policy_that_matches_nothing_says_so() {
         deadline: None,
         last_success: None,
         retention: vec![],
+        drill: None,
     };
     status.plan = Arc::new(Plan { decisions: vec![decision], ..Plan::default() });
     assert_eq!(samples(&status)["selector_unmatched{p}"], 1.0);
@@ -271,4 +281,41 @@ fn scrape_of_2000_policies() {
             cpu().saturating_sub(begun)
         );
     }
+}
+
+#[test]
+fn a_drill_and_a_check_are_told_as_they_were() {
+    let mut drilled = source("v");
+    let run = values::attempt(RunResult::Success);
+    drilled.drill = Some(DrillStatus {
+        last_success: Some(at(20)),
+        last_run: Some(run.clone()),
+        seconds: Some(42.5),
+        ..undrilled()
+    });
+    let mut failed = source("w");
+    let last_run = Some(values::attempt(RunResult::Failure));
+    failed.drill = Some(DrillStatus { last_success: Some(at(5)), last_run, seconds: Some(7.0), ..undrilled() });
+    let mut status = status(vec![policy("p", vec![drilled, failed, source("x")])]);
+    let checked = CheckStatus { last_success: Some(at(20)), last_run: Some(run), ..unchecked() };
+    status.repositories.get_mut("default").unwrap().check = Some(checked);
+    let seen = samples(&status);
+    let seconds = |n: i64| at(n).as_second() as f64;
+    for (series, value) in [
+        ("drill_last_success_timestamp_seconds{p,v}", seconds(20)),
+        ("drill_last_run_successful{p,v}", 1.0),
+        ("drill_deadline_timestamp_seconds{p,v}", seconds(90_000)),
+        ("restore_drill_duration_seconds{p,v}", 42.5),
+        ("drill_last_success_timestamp_seconds{p,w}", seconds(5)),
+        ("drill_last_run_successful{p,w}", 0.0),
+        ("drill_last_run_timestamp_seconds{p,w}", seconds(20)),
+        ("restore_drill_duration_seconds{p,w}", 7.0),
+        ("repository_check_last_success_timestamp_seconds{default}", seconds(20)),
+        ("repository_check_deadline_timestamp_seconds{default}", seconds(90_000)),
+    ] {
+        assert_eq!(seen.get(series), Some(&value), "{series}");
+    }
+    assert!(!seen.keys().any(|series| series.contains("drill") && series.ends_with("{p,x}")), "none is scheduled");
+    status.policies.get_mut("p").unwrap().suspended = true;
+    assert!(!samples(&status).contains_key("drill_deadline_timestamp_seconds{p,v}"));
 }

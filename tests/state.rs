@@ -54,6 +54,7 @@ fn facts(count: u32) -> Facts {
     facts.suspended_since.insert("b".into(), at(7));
     facts.runs.insert(("a".into(), Operation::Backup, RunResult::Failure), u64::from(count));
     facts.missed_slots.insert("a".into(), 3);
+    facts.drills.entry(key.clone()).or_default().duty.since = Some(at(4));
     facts.windows.insert(key, Window { run: RunId("1".into()), ended: at(9), seconds: 2.5 });
     facts
 }
@@ -68,7 +69,6 @@ fn everything(count: u32) -> Entry {
     }
 }
 
-/// Direct access, as somebody with an editor has it.
 fn sql(dir: &Path, text: &str) {
     rusqlite::Connection::open(dir.join("state.db")).unwrap().execute_batch(text).unwrap();
 }

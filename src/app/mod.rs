@@ -7,11 +7,14 @@ pub use once::{carry_out_once, look_once};
 pub use operate::run;
 
 use crate::adapters::clone::Clones;
+use crate::adapters::docker::Docker;
 use crate::adapters::sqlite::Staging;
 use crate::controller::ports::CountedEvent;
+use crate::execute::drill::Drills;
 use crate::reconcile::Outcome;
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
 use anyhow::Context;
+use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,6 +64,13 @@ pub struct Look {
     pub runs: Vec<Outcome>,
     /// Events, newest first.
     pub events: Vec<CountedEvent>,
+}
+
+/// What drills work with on the engine. It is told apart from that of other Seawalls by the state directory.
+fn drills(options: &Options, docker: Docker) -> Drills {
+    let state = std::fs::canonicalize(&options.state).unwrap_or_else(|_| options.state.clone());
+    let owner = Sha256::new().chain_update(state.as_os_str().as_encoded_bytes()).chain_update(&options.host).finalize();
+    Drills::new(docker, hex::encode(&owner[..8]))
 }
 
 /// The program's version and the commit that it was built from.

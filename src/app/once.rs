@@ -57,7 +57,7 @@ pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outc
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
         let docker = Docker::connect(options.docker_host.as_deref())?;
-        let quiescer = Quiescer::new(docker, journal, clock.clone());
+        let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
         let record: Arc<dyn Record> = state.clone();
         let cancel = CancellationToken::new();
         let mut end = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
@@ -80,7 +80,8 @@ pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outc
         let executor = Executor::new(registry, options.host.clone(), clock.clone())
             .with_quiescer(quiescer)
             .with_staging(super::staging(options)?)
-            .with_clones(super::clones(options)?);
+            .with_clones(super::clones(options)?)
+            .with_drills(super::drills(options, docker));
         let execute = Arc::new(executor);
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
         once::carry_out(job, execute, state.clone()).await.map_err(anyhow::Error::msg)

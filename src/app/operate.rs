@@ -74,6 +74,11 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     if !signals.unless_ended(Box::pin(quiescer.recover(&record))).await {
         return Ok(());
     }
+    let drills = super::drills(&options, docker.clone());
+    // An engine that does not answer yet keeps what an earlier drill left; the next drill looks for it again.
+    for trouble in drills.sweep().await {
+        tracing::warn!("{trouble}");
+    }
     let listener = http::bind(options.listen).await?;
     let address = listener.local_addr().unwrap_or(options.listen);
     let socket = http::socket::bind(&options.state.join("seawall.sock")).await?;
@@ -99,7 +104,8 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let executor = Executor::new(registry, options.host.clone(), clock.clone())
         .with_quiescer(quiescer.clone())
         .with_staging(super::staging(&options)?)
-        .with_clones(super::clones(&options)?);
+        .with_clones(super::clones(&options)?)
+        .with_drills(drills);
     let (controller, status) = Controller::new(Parts {
         views: Views { loaded, docker: docker_view, repositories: repository_view.clone(), probes, quiesced: still },
         execute: Arc::new(executor),

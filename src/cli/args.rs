@@ -111,6 +111,19 @@ pub enum Command {
         seawall backup all-data --source prosaasil_n8n_data\n\n\
         Exit codes: 0 success, 3 partial, 4 no usable snapshot, 1 it could not be asked for")]
     Backup(Backup),
+    /// Restore the newest snapshot of a policy's sources into a scratch volume now, look at it, and measure
+    ///
+    /// Asks the running operator; where none runs, does it itself. The scratch volume is removed again.
+    #[command(after_help = "Example:\n  seawall drill n8n-data\n\n\
+        Exit codes: 0 every check passed, 1 one did not, or it could not be restored")]
+    Drill(super::drill::Args),
+    /// Look through repositories for damage now, and mend one when told to
+    #[command(after_help = "Examples:\n  \
+        seawall check\n  \
+        seawall check default --read-data 100\n  \
+        seawall check default --repair\n\n\
+        Exit codes: 0 whole, 1 damaged, or it could not be looked at")]
+    Check(super::check::Args),
     /// Ask the running operator over HTTP whether it is alive; for health checks
     #[command(after_help = "Exit codes: 0 alive (or ready), 1 not")]
     Health(Health),

@@ -9,7 +9,7 @@ use super::output::{Lines, emit, indent, one_line, render};
 use super::plan::retention_text;
 use super::style::{Style, Tone};
 use super::trouble::Advice;
-use super::{outside, tables};
+use super::{outside, tables, verification};
 use crate::app::{Look, Options};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::{Attempt, Outcome};
@@ -246,6 +246,9 @@ fn source_text(source: &SourceStatus, exempt: bool, status: &StatusSnapshot, sty
     }
     for retention in &source.retention {
         lines += &retention_text(retention, style);
+    }
+    if let Some(drill) = &source.drill {
+        lines += &verification::drill_status_text(drill, style, now);
     }
     out += &indent(&lines, 2);
     out

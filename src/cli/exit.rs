@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok,
-    /// It could not be done, or what was examined is not in order: an invalid policy file, a broken audit chain.
+    /// It could not be done, or what was examined is not in order: an invalid policy file, a broken audit chain, a
+    /// drill that fails, a damaged repository.
     Error,
     /// `plan`: there is something to do.
     Pending,
@@ -45,7 +46,8 @@ pub const HELP: &str = "\
 Exit codes:
    0  done
    1  it could not be done, or what was examined is not in order
-      (invalid policy files, a broken audit chain)
+      (invalid policy files, a broken audit chain, a drill that fails, a
+      damaged repository)
    2  plan: there is something to do
    3  backup: a snapshot was made, but some files could not be taken as they were
    4  backup: at least one source got no usable snapshot

@@ -3,10 +3,12 @@
 pub mod args;
 pub mod audit;
 pub mod backup;
+pub mod check;
 pub mod client;
 pub mod data;
 pub mod describe;
 pub mod diagnostics;
+pub mod drill;
 pub mod exit;
 pub mod get;
 pub mod global;
@@ -22,6 +24,8 @@ pub mod style;
 pub mod tables;
 pub mod trouble;
 pub mod validate;
+pub mod verification;
+pub mod waiting;
 
 use crate::app;
 use crate::clock::{Clock, SystemClock};
@@ -69,6 +73,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Get(get) => get::run(&options, get, style, now),
         Command::Describe(describe) => describe::run(&options, describe, style, now),
         Command::Backup(backup) => backup::run(&options, backup, style, &clock),
+        Command::Drill(args) => drill::run(&options, args, style, &clock),
+        Command::Check(args) => check::run(&options, args, style, &clock),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "seawall", &mut script);

@@ -7,8 +7,10 @@ use super::human::{absolute_or, count, seconds, short_id};
 use super::output::{Lines, emit, indent, one_line, remark, render};
 use super::style::{Style, Tone};
 use super::tables::warnings;
+use super::verification;
 use crate::app::{self, Options};
 use crate::reconcile::plan::{Action, Coverage, Decision, RetentionDecision, Verdict};
+use crate::reconcile::verification::Duty;
 use crate::reconcile::{BackupAction, ForgetAction, Plan, PruneAction};
 use crate::status::model::StatusSnapshot;
 use jiff::Timestamp;
@@ -42,7 +44,7 @@ pub fn verdict(invalid: bool, plan: &Plan) -> Exit {
     }
 }
 
-/// The part of the plan that concerns one policy. Prunes concern a repository, so they stay out.
+/// The part of the plan that concerns one policy. What concerns a repository stays out.
 #[must_use]
 pub fn narrow(plan: &Plan, policy: Option<&str>) -> Plan {
     let mut plan = plan.clone();
@@ -50,8 +52,11 @@ pub fn narrow(plan: &Plan, policy: Option<&str>) -> Plan {
         plan.actions.retain(|action| match action {
             Action::Backup(backup) => backup.source.policy == name,
             Action::Forget(forget) => forget.target.policy == name,
-            Action::Prune(_) => false,
+            Action::Drill(drill) => drill.source.policy == name,
+            Action::Prune(_) | Action::Check(_) => false,
         });
+        plan.checks.clear();
+        plan.missed_duties.retain(|missed| matches!(&missed.duty, Duty::Drill(source) if source.policy == name));
         plan.decisions.retain(|decision| decision.policy == name);
         plan.watched.retain(|watched| watched.policy == name);
         plan.missed.retain(|missed| missed.target.policy == name);
@@ -82,7 +87,7 @@ pub fn text(status: &StatusSnapshot, plan: &Plan, whole: bool, style: Style, now
         out += &super::outside::planned(watched, style, now);
     }
     if whole {
-        out += &host_text(status, plan, style);
+        out += &host_text(status, plan, style, now);
     }
     out += &summary(plan, style, now);
     out
@@ -114,6 +119,9 @@ fn decision_text(plan: &Plan, decision: &Decision, style: Style, now: Timestamp)
         {
             lines.line(style.paint(Tone::Doubt, &backup_words(backup)));
         }
+    }
+    if let Some(drill) = &decision.drill {
+        lines += &verification::drill_text(plan, decision, drill, style, now);
     }
     for missed in &plan.missed {
         if missed.target.policy == decision.policy && Some(&missed.target.source) == decision.source.as_ref() {
@@ -170,7 +178,7 @@ fn backup_words(backup: &BackupAction) -> String {
 }
 
 /// What concerns the host and no policy: repositories and volumes.
-fn host_text(status: &StatusSnapshot, plan: &Plan, style: Style) -> String {
+fn host_text(status: &StatusSnapshot, plan: &Plan, style: Style, now: Timestamp) -> String {
     let mut out = String::new();
     for repository in status.repositories.values() {
         let (health, tone, message) = super::tables::health(repository);
@@ -180,10 +188,17 @@ fn host_text(status: &StatusSnapshot, plan: &Plan, style: Style) -> String {
         }
     }
     for action in &plan.actions {
-        if let Action::Prune(PruneAction { repository }) = action {
-            let said = style.paint(Tone::Doubt, "would free the space of forgotten snapshots");
-            out.line(format!("repository {repository}: {said}"));
-        }
+        let (repository, said) = match action {
+            Action::Prune(PruneAction { repository }) => {
+                (repository, "would free the space of forgotten snapshots".to_owned())
+            }
+            Action::Check(check) => (&check.repository, verification::check_words(check)),
+            Action::Backup(_) | Action::Forget(_) | Action::Drill(_) => continue,
+        };
+        out.line(format!("repository {repository}: {}", style.paint(Tone::Doubt, &said)));
+    }
+    for check in plan.checks.iter().filter(|check| check.duty.scheduled) {
+        out += &verification::check_text(check, now);
     }
     let open: Vec<_> = plan.coverage.iter().filter(|volume| volume.coverage == Coverage::Unprotected).collect();
     if !open.is_empty() {
@@ -203,12 +218,14 @@ fn host_text(status: &StatusSnapshot, plan: &Plan, style: Style) -> String {
 }
 
 fn summary(plan: &Plan, style: Style, now: Timestamp) -> String {
-    let (mut backups, mut forgotten, mut prunes) = (0, 0, 0);
+    let (mut backups, mut forgotten, mut prunes, mut drills, mut checks) = (0, 0, 0, 0, 0);
     for action in &plan.actions {
         match action {
             Action::Backup(_) => backups += 1,
             Action::Forget(ForgetAction { remove, .. }) => forgotten += remove.len() as u64,
             Action::Prune(_) => prunes += 1,
+            Action::Drill(_) => drills += 1,
+            Action::Check(_) => checks += 1,
         }
     }
     let mut words = vec![if plan.actions.is_empty() {
@@ -221,8 +238,15 @@ fn summary(plan: &Plan, style: Style, now: Timestamp) -> String {
         if forgotten > 0 {
             parts.push(format!("forget {}", count(forgotten, "snapshot")));
         }
+        if drills > 0 {
+            parts.push(format!("make {}", count(drills, "drill")));
+        }
+        let repositories = |n: u64| if n == 1 { "repository" } else { "repositories" };
+        if checks > 0 {
+            parts.push(format!("check {checks} {}", repositories(checks)));
+        }
         if prunes > 0 {
-            parts.push(format!("prune {prunes} {}", if prunes == 1 { "repository" } else { "repositories" }));
+            parts.push(format!("prune {prunes} {}", repositories(prunes)));
         }
         style.paint(Tone::Doubt, &format!("The operator would now {}.", parts.join(", ")))
     }];

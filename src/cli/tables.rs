@@ -246,6 +246,7 @@ pub fn repositories(list: &[&RepositoryStatus], style: Style, now: Timestamp) ->
                 repository.foreign_snapshots.to_string().into(),
                 relative_or(repository.listed_at, now, "never").into(),
                 relative_or(repository.last_prune.as_ref().map(|prune| prune.finished), now, "never").into(),
+                checked(repository, now),
                 repository.location.as_str().into(),
                 if repository.key_export_pending && message.is_empty() {
                     Field::toned("key not exported: seawall key export", Tone::Doubt)
@@ -255,8 +256,20 @@ pub fn repositories(list: &[&RepositoryStatus], style: Style, now: Timestamp) ->
             ]
         })
         .collect();
-    let headings = ["NAME", "HEALTH", "SNAPSHOTS", "FOREIGN", "LISTED", "PRUNED", "LOCATION", "MESSAGE"];
+    let headings = ["NAME", "HEALTH", "SNAPSHOTS", "FOREIGN", "LISTED", "PRUNED", "CHECKED", "LOCATION", "MESSAGE"];
     table(style, headings, rows, "no repositories")
+}
+
+/// When a repository was last found whole, and by when all of its data will have been read.
+fn checked(repository: &RepositoryStatus, now: Timestamp) -> Field {
+    let Some(check) = &repository.check else { return Field::toned("no schedule", Tone::Dim) };
+    let all = match (check.all_read_since, check.all_read_by) {
+        (Some(since), _) => format!(", all data since {}", relative(since, now)),
+        (None, Some(by)) => format!(", all data by {}", by.strftime("%Y-%m-%d")),
+        (None, None) => String::new(),
+    };
+    let text = format!("{}{all}", relative_or(check.last_success, now, "never"));
+    if check.deadline.is_some_and(|at| at < now) { Field::toned(text, Tone::Bad) } else { text.into() }
 }
 
 /// The word, its tone and the sentence for a repository's health.

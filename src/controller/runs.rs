@@ -4,13 +4,14 @@ use super::backoff;
 use super::ports::{AuditEntry, Begun, Event, Execute, Progress, RunControl, Work};
 use crate::clock::Clock;
 use crate::policy::Desired;
+use crate::reconcile::duties::AFTER_A_FINDING;
 use crate::reconcile::observed::{DockerState, Running};
 use crate::reconcile::plan::{Action, Plan};
 use crate::reconcile::{Facts, Operation, Outcome, RunId, RunResult};
 use crate::status::model::RunningStatus;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -115,12 +116,15 @@ fn name(now: Timestamp) -> RunId {
 }
 
 fn running(action: &Action, run: &RunId, started: Timestamp) -> Running {
+    let alone = matches!(action, Action::Check(check) if check.repair.is_some());
     let (operation, source, repositories) = match action {
         Action::Backup(b) => (Operation::Backup, Some(b.source.clone()), b.repositories.clone()),
         Action::Forget(f) => (Operation::Forget, Some(f.target.source_key()), vec![f.target.repository.clone()]),
         Action::Prune(p) => (Operation::Prune, None, vec![p.repository.clone()]),
+        Action::Drill(d) => (Operation::Drill, Some(d.source.clone()), vec![d.repository.clone()]),
+        Action::Check(c) => (Operation::Check, None, vec![c.repository.clone()]),
     };
-    Running { run: run.clone(), operation, source, repositories, started }
+    Running { run: run.clone(), operation, source, repositories, started, alone }
 }
 
 /// Outcomes of a run that could not tell its own end.
@@ -128,6 +132,8 @@ fn broken(begun: &Begun, result: RunResult, message: &str, finished: Timestamp) 
     let run = running(&begun.action, &begun.run, begun.started);
     let (slot, cause) = match &begun.action {
         Action::Backup(b) => (Some(b.slot), b.cause.as_str()),
+        Action::Drill(d) => (Some(d.slot), d.cause.as_str()),
+        Action::Check(c) => (Some(c.slot), c.cause.as_str()),
         Action::Forget(_) | Action::Prune(_) => (None, "retention"),
     };
     run.repositories
@@ -148,11 +154,23 @@ pub(super) fn interrupted(begun: &Begun, now: Timestamp) -> Vec<Outcome> {
     broken(begun, RunResult::Interrupted, "Seawall ended while this run was under way", now)
 }
 
+/// A drill or check that failed and took longer is repeated as rarely as one that found something.
+const LONG: SignedDuration = SignedDuration::from_hours(1);
+
 /// When a run that did not do its work is tried again.
 pub(super) fn retry_at(facts: &Facts, outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
+    let looks = matches!(outcome.operation, Operation::Drill | Operation::Check);
+    let found = outcome.drill.is_some() || outcome.check.is_some();
+    // One that was ended because it took too long would take as long again.
+    let long = outcome.finished.duration_since(outcome.started) > LONG;
+    if looks && outcome.result == RunResult::Failure && (found || long) {
+        return now.checked_add(AFTER_A_FINDING).ok();
+    }
     let failures = match (outcome.operation, &outcome.source) {
         (Operation::Backup, Some(s)) => facts.targets.get(&s.target(&outcome.repository)).map_or(0, |t| t.failures),
         (Operation::Prune, _) => facts.repositories.get(&outcome.repository).map_or(0, |r| r.failures),
+        (Operation::Drill, Some(s)) => facts.drills.get(s).map_or(0, |d| d.duty.failures),
+        (Operation::Check, _) => facts.repositories.get(&outcome.repository).map_or(0, |r| r.check.duty.failures),
         (_, _) => return None,
     };
     let done = outcome.result.settles_slot();
@@ -163,6 +181,7 @@ pub(super) fn retry_at(facts: &Facts, outcome: &Outcome, now: Timestamp) -> Opti
 /// The audit record of an ended run.
 pub(super) fn audit(outcome: &Outcome) -> AuditEntry {
     let detail = match (&outcome.snapshot, outcome.forgotten.as_slice()) {
+        (None, []) if outcome.drill.is_some() || outcome.check.is_some() => evidence(outcome),
         (Some(snapshot), _) => format!("snapshot {} in {}", snapshot.id, outcome.repository),
         (None, []) => outcome.message.clone(),
         (None, ids) => format!("forgot {} in {}", ids.join(" "), outcome.repository),
@@ -177,13 +196,38 @@ pub(super) fn audit(outcome: &Outcome) -> AuditEntry {
     }
 }
 
+/// What a drill or check found, for whoever has to show it later.
+fn evidence(outcome: &Outcome) -> String {
+    let mut detail = outcome.message.clone();
+    if let Some(report) = &outcome.drill {
+        let checks =
+            report.checks.iter().map(|c| format!("{} {}", if c.passed { "passed" } else { "failed" }, c.check));
+        let checks = checks.collect::<Vec<_>>().join(", ");
+        let (snapshot, of) = (&report.snapshot, report.snapshot_time);
+        detail = format!("{detail}; snapshot {snapshot} of {of} in {}: {checks}", outcome.repository);
+    }
+    if let Some(report) = &outcome.check {
+        let snapshots: BTreeSet<&str> = report.damage.iter().flat_map(|d| &d.snapshots).map(String::as_str).collect();
+        if !snapshots.is_empty() {
+            let names = snapshots.into_iter().collect::<Vec<_>>().join(" ");
+            detail = format!("{detail}; snapshots that lose something by it: {names}");
+        }
+    }
+    detail
+}
+
 /// The events of an ended run: how it ended, and what else people should know of.
 pub(super) fn events(outcome: &Outcome) -> Vec<Event> {
+    let reason = match outcome.operation {
+        Operation::Backup => "QuiesceTrouble",
+        Operation::Drill => "DrillTrouble",
+        _ => "Trouble",
+    };
     let warnings = outcome.warnings.iter().map(|message| Event {
         at: outcome.finished,
         warning: true,
         object: object(outcome),
-        reason: "QuiesceTrouble".to_owned(),
+        reason: reason.to_owned(),
         message: message.clone(),
     });
     std::iter::once(event(outcome)).chain(warnings).collect()

@@ -1,6 +1,8 @@
 //! Carrying out what a plan says. Returns outcomes; writes no status, has no choices left.
 
 mod backup;
+mod check;
+pub mod drill;
 mod fail_point;
 mod forget;
 pub mod journal;
@@ -15,6 +17,7 @@ use crate::adapters::sqlite::Staging;
 use crate::clock::Clock;
 use crate::controller::ports::{Execute, RunControl, Work};
 use crate::reconcile::{Action, Operation, Outcome, RunResult, SourceKey};
+use drill::Drills;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use quiesce::Quiescer;
@@ -29,13 +32,14 @@ pub struct Executor {
     quiescer: Option<Quiescer>,
     staging: Option<Arc<Staging>>,
     clones: Option<Arc<Clones>>,
+    drills: Option<Drills>,
 }
 
 impl Executor {
     /// An executor that writes snapshots under the name `host`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, host: String, clock: Arc<dyn Clock>) -> Self {
-        Self { registry, host, clock, quiescer: None, staging: None, clones: None }
+        Self { registry, host, clock, quiescer: None, staging: None, clones: None, drills: None }
     }
 
     /// Able to make containers stand still. Without it, a policy that asks for that is a failure.
@@ -55,6 +59,12 @@ impl Executor {
     pub fn with_clones(self, clones: Arc<Clones>) -> Self {
         Self { clones: Some(clones), ..self }
     }
+
+    /// Able to drill. Without it, a drill is a failure.
+    #[must_use]
+    pub fn with_drills(self, drills: Drills) -> Self {
+        Self { drills: Some(drills), ..self }
+    }
 }
 
 impl Execute for Executor {
@@ -65,6 +75,8 @@ impl Execute for Executor {
                 Action::Backup(action) => backup::run(&this, &work, &action, &control).await,
                 Action::Forget(action) => vec![forget::run(&this, &work, action, &control).await],
                 Action::Prune(action) => vec![prune::run(&this, &work, action, &control).await],
+                Action::Drill(action) => vec![drill::run(&this, &work, &action, &control).await],
+                Action::Check(action) => vec![check::run(&this, &work, action, &control).await],
             }
         })
     }

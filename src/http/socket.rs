@@ -113,10 +113,20 @@ async fn answer(view: &View, backstage: &Backstage, request: &Request<Incoming>,
         (["runs"], _) => backstage.runs(&query).await,
         (["events"], _) => backstage.events(&query).await,
         (["snapshots"], _) => backstage.snapshots(),
-        (["policies", name, "backup"], &Method::POST) => backstage.backup(view, name, &query, uid).await,
+        (["policies", name, "backup"], &Method::POST) => {
+            let wish = Wish::Backup { policy: (*name).to_owned(), source: query.get("source") };
+            backstage.of_policy(view, name, wish, uid).await
+        }
+        (["policies", name, "drill"], &Method::POST) => {
+            let wish = Wish::Drill { policy: (*name).to_owned(), source: query.get("source") };
+            backstage.of_policy(view, name, wish, uid).await
+        }
+        (["repositories", name, "check"], &Method::POST) => backstage.check(view, name, &query, uid).await,
         (["repositories", name, "key-exported"], &Method::POST) => backstage.key_exported(view, name, uid).await,
         (["reload"], &Method::POST) => backstage.send(Command::Reload).await,
-        (["policies", _, "backup"] | ["repositories", _, "key-exported"] | ["reload"], _) => Reply::not_allowed("POST"),
+        (["policies", _, "backup" | "drill"] | ["repositories", _, "key-exported" | "check"] | ["reload"], _) => {
+            Reply::not_allowed("POST")
+        }
         _ => return super::read_only(view, request).await,
     };
     reply.into_answer()
@@ -160,12 +170,29 @@ impl Backstage {
         Reply::json(&all)
     }
 
-    async fn backup(&self, view: &View, name: &str, query: &Query, uid: Option<u32>) -> Reply {
+    async fn of_policy(&self, view: &View, name: &str, wish: Wish, uid: Option<u32>) -> Reply {
         if !view.status.borrow().policies.contains_key(name) {
             return unknown_policy(name);
         }
+        self.ask(wish, uid).await
+    }
+
+    async fn check(&self, view: &View, name: &str, query: &Query, uid: Option<u32>) -> Reply {
+        if !view.status.borrow().repositories.contains_key(name) {
+            return unknown_repository(name);
+        }
+        let read_percent = match query.get("readData").map(|text| text.parse::<u8>()) {
+            None => None,
+            Some(Ok(percent)) if percent <= 100 => Some(percent),
+            Some(_) => return Reply::error(400, "readData must be a whole number from 0 to 100"),
+        };
+        let repair = query.get("repair").filter(|digest| !digest.is_empty());
+        self.ask(Wish::Check { repository: Some(name.to_owned()), read_percent, repair }, uid).await
+    }
+
+    /// Hands a wish to the loop and tells which sources it will be done for; none for what is about a repository.
+    async fn ask(&self, wish: Wish, uid: Option<u32>) -> Reply {
         let (reply, answer) = oneshot::channel();
-        let wish = Wish::Backup { policy: name.to_owned(), source: query.get("source") };
         let command = Command::Ask { wish, actor: peer::actor(uid), reply };
         let asked = self.commands.send_timeout(command, PATIENCE).await;
         match tokio::time::timeout(PATIENCE, answer).await {
@@ -181,7 +208,7 @@ impl Backstage {
 
     async fn key_exported(&self, view: &View, name: &str, uid: Option<u32>) -> Reply {
         if !view.status.borrow().repositories.contains_key(name) {
-            return Reply::error(404, &format!("no repository named {name:?} is in force; see /api/v1/repositories"));
+            return unknown_repository(name);
         }
         self.send(Command::KeyExported { repository: name.to_owned(), actor: peer::actor(uid) }).await
     }
@@ -196,6 +223,10 @@ impl Backstage {
     fn stuck() -> Reply {
         Reply::error(503, "the loop does not answer: it is ending, or stands still (see /healthz and the log)")
     }
+}
+
+fn unknown_repository(name: &str) -> Reply {
+    Reply::error(404, &format!("no repository named {name:?} is in force; see /api/v1/repositories"))
 }
 
 /// The part of an address after the question mark.

@@ -72,6 +72,16 @@ metrics! {
         "Bytes of the files in the newest complete snapshot. 0 until there is one.";
     RETENTION_HELD Gauge "retention_held" ["policy", "source", "repository"]
         "Whether snapshots that no rule keeps are held back from removal.";
+    DRILL_LAST_SUCCESS Gauge "drill_last_success_timestamp_seconds" ["policy", "source"]
+        "When the newest drill that passed ended. 0 before the first. Absent where no drill is scheduled.";
+    DRILL_DEADLINE Gauge "drill_deadline_timestamp_seconds" ["policy", "source"]
+        "The instant from which the drill is overdue. Absent where none is scheduled, and while the policy is suspended.";
+    DRILL_LAST_RUN Gauge "drill_last_run_timestamp_seconds" ["policy", "source"]
+        "When the newest drill ended that was not ended from outside. 0 before the first.";
+    DRILL_LAST_RUN_SUCCESSFUL Gauge "drill_last_run_successful" ["policy", "source"]
+        "Whether that drill passed. 0 before the first.";
+    RESTORE_DRILL_DURATION Gauge "restore_drill_duration_seconds" ["policy", "source"]
+        "From the order to the last check, in the newest drill that passed. 0 before the first.";
     SELECTOR_UNMATCHED Gauge "selector_unmatched" ["policy"]
         "Whether the policy matches no volume of this host, so that it protects nothing.";
     QUIESCE_DURATION Gauge "quiesce_duration_seconds" ["policy", "source"]
@@ -93,7 +103,11 @@ metrics! {
     PROVIDER_CHECK_LAST_SUCCESS Gauge "provider_check_last_success_timestamp_seconds" ["policy", "provider", "database"]
         "When a look at the provider's backups last learnt something. 0 before the first.";
     REPOSITORY_HEALTHY Gauge "repository_healthy" ["repository"]
-        "Whether the repository can be opened and listed. 0 before the first look.";
+        "Whether the repository can be opened and listed, and no check has found it damaged. 0 before the first look.";
+    REPOSITORY_CHECK_LAST_SUCCESS Gauge "repository_check_last_success_timestamp_seconds" ["repository"]
+        "When the newest check that found nothing wrong ended. 0 before the first. Absent where no check is scheduled.";
+    REPOSITORY_CHECK_DEADLINE Gauge "repository_check_deadline_timestamp_seconds" ["repository"]
+        "The instant from which the check is overdue. Absent where none is scheduled.";
     REPOSITORY_KEY_EXPORTED Gauge "repository_key_exported" ["repository"]
         "Whether the key is in a person's hands: given by one, or made by Seawall and exported since.";
     VOLUME_COVERAGE Gauge "volume_coverage" ["state"]

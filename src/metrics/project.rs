@@ -48,6 +48,7 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
             promises(&mut out, policy);
             for source in &policy.sources {
                 backup(&mut out, policy, source);
+                drill(&mut out, policy, source);
             }
         }
     }
@@ -56,6 +57,12 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
         counts.add(&mut out, &format!("@{name}"), &Operation::OF_REPOSITORIES);
         let healthy = repository.health == Some(RepositoryHealth::Healthy);
         out.add(&names::REPOSITORY_HEALTHY, &[name], truth(healthy));
+        if let Some(check) = &repository.check {
+            out.add(&names::REPOSITORY_CHECK_LAST_SUCCESS, &[name], instant(check.last_success));
+            if let Some(deadline) = check.deadline {
+                out.add(&names::REPOSITORY_CHECK_DEADLINE, &[name], instant(Some(deadline)));
+            }
+        }
         out.add(&names::REPOSITORY_KEY_EXPORTED, &[name], truth(!repository.key_export_pending));
     }
     out.0
@@ -124,6 +131,20 @@ fn objectives(out: &mut Samples, policy: &PolicyStatus) {
     }
     if policy.suspended {
         out.add(&names::POLICY_SUSPENDED_SINCE, &name, instant(policy.suspended_since));
+    }
+}
+
+/// What is true of the drills of one source.
+fn drill(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
+    let Some(drill) = &source.drill else { return };
+    let labels = [policy.name.as_str(), source.source.as_str()];
+    let passed = drill.last_run.as_ref().is_some_and(|run| run.result == RunResult::Success);
+    out.add(&names::DRILL_LAST_SUCCESS, &labels, instant(drill.last_success));
+    out.add(&names::DRILL_LAST_RUN, &labels, instant(drill.last_run.as_ref().map(|run| run.finished)));
+    out.add(&names::DRILL_LAST_RUN_SUCCESSFUL, &labels, truth(passed));
+    out.add(&names::RESTORE_DRILL_DURATION, &labels, drill.seconds.unwrap_or(0.0));
+    if let Some(deadline) = drill.deadline.filter(|_| !policy.suspended) {
+        out.add(&names::DRILL_DEADLINE, &labels, instant(Some(deadline)));
     }
 }
 

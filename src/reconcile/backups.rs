@@ -1,16 +1,14 @@
 //! Whether a backup of one source is due, and what stands in its way.
 
-use super::freshness::{Target, deadline, later};
-use super::observed::{Readable, Volume};
+use super::duties::is_alone;
+use super::freshness::{Target, deadline};
+use super::observed::{Readable, Running, Volume};
 use super::plan::{BackupAction, Cause, Missed, Verdict};
+use super::slots::Turn;
 use super::sources::Place;
-use super::{Observed, Request, SourceKey};
+use super::{Observed, Operation, Request, SourceKey};
 use crate::policy::{BackupSpec, Policy};
-use jiff::{SignedDuration, Timestamp};
-use std::time::Duration;
-
-/// A run that starts later than this after its slot is called a catch-up.
-const PUNCTUAL: Duration = Duration::from_mins(10);
+use jiff::Timestamp;
 
 /// What was concluded about the backups of one source.
 pub(super) struct Conclusion {
@@ -42,7 +40,6 @@ pub(super) fn conclude(
 ) -> Conclusion {
     let seed = key.to_string();
     let schedule = &spec.schedule;
-    let jitter = schedule.jitter_for(&seed);
     let first_seen = observed.facts.first_seen.get(key).copied().unwrap_or(now);
     let requested = observed.requested.contains(&Request::Backup(key.clone()));
 
@@ -56,48 +53,28 @@ pub(super) fn conclude(
     let mut next_run: Option<Timestamp> = None;
     let mut retry_at: Option<Timestamp> = None;
     for target in targets {
-        // After a clock that was wrong was put right, what was accounted for may lie ahead.
-        let accounted = target.accounted().map(|at| at.min(now));
-        let due = schedule.due(accounted.unwrap_or(first_seen), now, &seed);
-        next_run = earliest(next_run, due.next.map(|slot| later(slot, jitter)));
-        let attempted =
-            |slot: Timestamp| target.facts.and_then(|f| f.last_run.as_ref()).is_some_and(|r| r.slot == Some(slot));
-        // Nothing to restore from yet: the first backup does not wait for a slot.
-        let wanted = match due.latest {
-            _ if accounted.is_none() && target.last_success.is_none() => Some((first_seen, 0)),
-            Some(slot) => Some((slot, due.missed)),
-            None => None,
-        };
-        let Some((slot, skipped)) = wanted else { continue };
-        let initial = slot == first_seen;
-        let expired = !initial
-            && !attempted(slot)
-            && schedule.starting_deadline.is_some_and(|d| now > later(later(slot, jitter), d));
-        // Without memory nobody knows whether the slots in between were answered.
-        let remembered = target.facts.is_some_and(|f| f.accounted.is_some());
-        let through = if expired { slot } else { slot - SignedDuration::from_nanos(1) };
-        let count = if remembered { skipped + u32::from(expired) } else { 0 };
-        if count > 0 || expired {
-            missed.push(Missed { target: key.target(target.repository), count, accounted: through });
+        let accounted = target.accounted();
+        let turned = Turn {
+            schedule,
+            seed: &seed,
+            since: first_seen,
+            accounted,
+            remembered: target.facts.is_some_and(|f| f.accounted.is_some()),
+            attempted: target.facts.and_then(|f| f.last_run.as_ref()).and_then(|run| run.slot),
+            retry_at: target.facts.and_then(|f| f.retry_at),
+            // Nothing to restore from yet: the first backup does not wait for a slot.
+            at_once: accounted.is_none() && target.last_success.is_none(),
+            requested,
         }
-        if expired {
-            continue;
-        }
-        let delayed = target.facts.and_then(|f| f.retry_at).filter(|at| *at > now && attempted(slot));
-        if let (Some(at), false) = (delayed, requested) {
-            retry_at = earliest(retry_at, Some(at));
-            continue;
-        }
-        let cause = if attempted(slot) {
-            Cause::Retry
-        } else if initial {
-            Cause::Initial
-        } else if skipped > 0 || now > later(later(slot, jitter), PUNCTUAL) {
-            Cause::CatchUp
-        } else {
-            Cause::Scheduled
-        };
-        wants.push(Want { target, slot, cause });
+        .at(now);
+        next_run = earliest(next_run, turned.next_run);
+        retry_at = earliest(retry_at, turned.retry_at);
+        missed.extend(turned.missed.map(|(count, accounted)| Missed {
+            target: key.target(target.repository),
+            count,
+            accounted,
+        }));
+        wants.extend(turned.want.map(|(slot, cause)| Want { target, slot, cause }));
     }
     if requested {
         wants = targets.iter().map(|target| Want { target, slot: now, cause: Cause::Manual }).collect();
@@ -134,7 +111,7 @@ fn verdict(
     retry_at: Option<Timestamp>,
     observed: &Observed,
 ) -> (Verdict, String, Option<BackupAction>) {
-    if let Some(run) = observed.running.iter().find(|r| r.source.as_ref() == Some(key)) {
+    if let Some(run) = observed.running.iter().find(|r| holds_source(r) && r.source.as_ref() == Some(key)) {
         return (Verdict::Running, format!("run {} is under way", run.run), None);
     }
     if policy.suspend {
@@ -159,16 +136,17 @@ fn verdict(
             return waiting(format!("the volume cannot be read: {message}"));
         }
     }
-    if let Some(other) = observed.running.iter().find(|r| r.source.as_ref().is_some_and(|s| s.source == key.source)) {
+    let same = |r: &&Running| holds_source(r) && r.source.as_ref().is_some_and(|s| s.source == key.source);
+    if let Some(other) = observed.running.iter().find(same) {
         return waiting(format!("run {} works on the same source", other.run));
     }
     if usable.is_empty() {
         return waiting(blocked.first().and_then(|w| w.target.obstacle()).unwrap_or_default());
     }
     let repositories: Vec<String> = usable.iter().map(|w| w.target.repository.to_owned()).collect();
-    if let Some(busy) =
-        observed.running.iter().find(|r| r.source.is_none() && r.repositories.iter().any(|n| repositories.contains(n)))
-    {
+    let alone =
+        |r: &&Running| r.source.is_none() && is_alone(r) && r.repositories.iter().any(|n| repositories.contains(n));
+    if let Some(busy) = observed.running.iter().find(alone) {
         return waiting(format!("run {} works on repository {}", busy.run, busy.repositories.join(", ")));
     }
     let slot = usable.iter().map(|w| w.slot).max().unwrap_or_default();
@@ -181,6 +159,11 @@ fn verdict(
         Cause::Manual => "a person asked for it".to_owned(),
     };
     (Verdict::Due, why, Some(BackupAction { source: key.clone(), repositories, slot, cause }))
+}
+
+/// Whether a run keeps backups from its source. A drill reads snapshots, not the volume.
+const fn holds_source(run: &Running) -> bool {
+    !matches!(run.operation, Operation::Drill)
 }
 
 /// Which cause names a run that answers several repositories at once, and which runs go first.

@@ -2,7 +2,8 @@
 
 use super::freshness::Target;
 use super::plan::{Action, BackupAction, Decision, ForgetAction, Plan, PruneAction, Verdict};
-use super::{Observed, SourceKey, TargetKey, backups, coverage, prune, retain, sources, watch};
+use super::verification::{CheckAction, DrillAction};
+use super::{Observed, SourceKey, TargetKey, backups, coverage, duties, prune, retain, sources, watch};
 use crate::policy::{BackupSpec, Desired, Policy, Treatment};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -17,23 +18,41 @@ pub fn decide(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let mut plan = Plan { coverage: coverage::conclude(desired, &observed.docker), ..Plan::default() };
     let mut backups = Vec::new();
     let mut forgets = Vec::new();
+    let mut drills = Vec::new();
     for policy in desired.policies.values() {
         match &policy.treatment {
             Treatment::Exempt { reason } => exempt(policy, reason, observed, &mut plan),
             Treatment::Watch(_) => {}
-            Treatment::Backup(spec) => protect(policy, spec, observed, now, &mut plan, &mut backups, &mut forgets),
+            Treatment::Backup(spec) => {
+                let found = protect(policy, spec, observed, now, &mut plan);
+                backups.extend(found.0);
+                forgets.extend(found.1);
+                drills.extend(found.2);
+            }
         }
     }
     backups.sort_by(|a, b| {
         (backups::urgency(b.cause), a.slot, &a.source).cmp(&(backups::urgency(a.cause), b.slot, &b.source))
     });
+    drills.sort_by(|a, b| {
+        (backups::urgency(b.cause), a.slot, &a.source).cmp(&(backups::urgency(a.cause), b.slot, &b.source))
+    });
+    let mut checks = Vec::new();
+    for found in duties::checks(desired, observed, now) {
+        plan.wake_at = backups::earliest(plan.wake_at, found.wake_at);
+        plan.missed_duties.extend(found.missed);
+        plan.checks.push(found.decision);
+        checks.extend(found.action.map(Action::Check));
+    }
     let (prunes, prune_at) = prune::conclude(desired, observed, now);
     plan.wake_at = backups::earliest(plan.wake_at, prune_at);
     let (watched, overdue_at) = watch::conclude(desired, observed, now);
     plan.watched = watched;
     plan.wake_at = backups::earliest(plan.wake_at, overdue_at);
     let mut claims = Claims::default();
-    for action in backups.into_iter().map(Action::Backup).chain(forgets).chain(prunes.into_iter().map(Action::Prune)) {
+    let verification = drills.into_iter().map(Action::Drill).chain(checks);
+    let upkeep = forgets.into_iter().chain(verification).chain(prunes.into_iter().map(Action::Prune));
+    for action in backups.into_iter().map(Action::Backup).chain(upkeep) {
         if claims.take(&action) {
             plan.actions.push(action);
         }
@@ -57,6 +76,7 @@ fn simple(policy: &Policy, source: Option<&str>, verdict: Verdict, why: &str) ->
         deadline: None,
         last_success: None,
         retention: Vec::new(),
+        drill: None,
     }
 }
 
@@ -66,9 +86,8 @@ fn protect(
     observed: &Observed,
     now: Timestamp,
     plan: &mut Plan,
-    backups: &mut Vec<BackupAction>,
-    forgets: &mut Vec<Action>,
-) {
+) -> (Vec<BackupAction>, Vec<Action>, Vec<DrillAction>) {
+    let (mut backups, mut forgets, mut drills) = (Vec::new(), Vec::new(), Vec::new());
     let matched = sources::of(policy, &observed.docker);
     if matched.is_empty() {
         let (verdict, why) = if observed.docker.seen_at.is_some() {
@@ -90,7 +109,11 @@ fn protect(
                 forgets.extend(forget.map(Action::Forget));
             }
         }
-        plan.wake_at = backups::earliest(plan.wake_at, conclusion.wake_at);
+        let target = Target::of(&key, spec.drill_repository(), observed);
+        let drill = duties::drill(policy, spec, &key, &target, observed, now);
+        plan.wake_at = backups::earliest(plan.wake_at, backups::earliest(conclusion.wake_at, drill.wake_at));
+        plan.missed_duties.extend(drill.missed);
+        drills.extend(drill.action);
         plan.missed.extend(conclusion.missed);
         backups.extend(conclusion.action);
         plan.decisions.push(Decision {
@@ -102,16 +125,19 @@ fn protect(
             deadline: conclusion.deadline,
             last_success: conclusion.last_success,
             retention,
+            drill: Some(drill.decision),
         });
     }
+    (backups, forgets, drills)
 }
 
-/// What the actions of one plan hold: no volume twice, no repository beside one that is changed in place.
+/// What the actions of one plan hold: no volume twice, no repository beside one that is changed in place, no two drills.
 #[derive(Default)]
 struct Claims {
     volumes: BTreeSet<String>,
     shared: BTreeSet<String>,
     exclusive: BTreeSet<String>,
+    drilled: bool,
 }
 
 impl Claims {
@@ -126,7 +152,21 @@ impl Claims {
                 self.volumes.insert(b.source.source.clone());
                 self.shared.extend(b.repositories.iter().cloned());
             }
-            Action::Forget(ForgetAction { target: TargetKey { repository, .. }, .. })
+            Action::Drill(drill) => {
+                if self.drilled || self.exclusive.contains(&drill.repository) {
+                    return false;
+                }
+                self.drilled = true;
+                self.shared.insert(drill.repository.clone());
+            }
+            Action::Check(CheckAction { repository, repair: None, .. }) => {
+                if self.exclusive.contains(repository) {
+                    return false;
+                }
+                self.shared.insert(repository.clone());
+            }
+            Action::Check(CheckAction { repository, repair: Some(_), .. })
+            | Action::Forget(ForgetAction { target: TargetKey { repository, .. }, .. })
             | Action::Prune(PruneAction { repository }) => {
                 if self.shared.contains(repository) || !self.exclusive.insert(repository.clone()) {
                     return false;

@@ -3,6 +3,7 @@
 //! Persisted in the state directory. Losing it loses history and nothing else: [`super::decide`] takes freshness
 //! from the snapshots that exist.
 
+use super::verification::{CheckFacts, DrillFacts};
 use super::{Operation, RunResult, SourceKey, TargetKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,11 @@ pub struct Facts {
     /// The generation of each policy that was last accepted on record.
     #[serde(default)]
     pub generations: BTreeMap<String, u64>,
-    /// Slots that no run answered, by policy.
+    /// Slots that no run answered, by policy; a repository's own by `@` and its name.
     pub missed_slots: BTreeMap<String, u64>,
+    /// Drills, by source.
+    #[serde(default, with = "pairs")]
+    pub drills: BTreeMap<SourceKey, DrillFacts>,
     /// The newest window of each source whose containers were made to stand still.
     #[serde(with = "pairs", default)]
     pub windows: BTreeMap<SourceKey, Window>,
@@ -97,6 +101,9 @@ pub struct RepositoryFacts {
     pub retry_at: Option<Timestamp>,
     /// Prunes that failed since the last success.
     pub failures: u32,
+    /// Checks of what it holds.
+    #[serde(default)]
+    pub check: CheckFacts,
     /// Whether a person has taken a copy of the key that Seawall made (`seawall key export`).
     pub key_exported: bool,
 }

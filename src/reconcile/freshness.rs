@@ -21,6 +21,8 @@ pub(super) struct Target<'a> {
     pub last_success: Option<Timestamp>,
     /// The slot that it answered.
     pub last_success_slot: Option<Timestamp>,
+    /// What is wrong with the repository and can be mended, as far as its checks know.
+    pub damage: Option<String>,
 }
 
 impl<'a> Target<'a> {
@@ -40,7 +42,8 @@ impl<'a> Target<'a> {
             last_success = remembered;
             last_success_slot = facts.and_then(|f| f.last_success_slot).or(remembered);
         }
-        Self { repository, facts, state, snapshots, last_success, last_success_slot }
+        let damage = observed.facts.repositories.get(repository).and_then(|f| f.check.repairable());
+        Self { repository, facts, state, snapshots, last_success, last_success_slot, damage }
     }
 
     /// Why no run can use the repository now.

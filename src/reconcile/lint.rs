@@ -2,9 +2,11 @@
 //!
 //! The loop refuses every action that has a violation. In tests every plan passes through here.
 
-use super::observed::Observed;
+use super::duties::is_alone;
+use super::observed::{Observed, Running};
 use super::plan::{Action, BackupAction, ForgetAction, Plan};
-use super::{RepositoryHealth, RunResult};
+use super::verification::DrillAction;
+use super::{Operation, RepositoryHealth, RunResult};
 use crate::policy::{Desired, Source};
 use std::collections::BTreeSet;
 
@@ -22,6 +24,7 @@ pub struct Violation {
 pub fn lint(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut volumes = BTreeSet::new();
+    let mut drilled = false;
     for (index, action) in plan.actions.iter().enumerate() {
         let mut broken: Vec<String> = Vec::new();
         match action {
@@ -32,10 +35,27 @@ pub fn lint(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violatio
                 }
             }
             Action::Forget(forget) => broken.extend(forget_rules(forget, desired, observed)),
+            Action::Drill(drill) => {
+                broken.extend(drill_rules(drill, desired, observed));
+                if std::mem::replace(&mut drilled, true) {
+                    broken.push("two drills at once".to_owned());
+                }
+            }
+            Action::Check(check) => {
+                let alone = |r: &&Running| is_alone(r) || check.repair.is_some();
+                let beside = observed.running.iter().filter(alone).any(|r| r.repositories.contains(&check.repository));
+                if beside {
+                    broken.push(format!("a check of {} beside a run that needs it alone", check.repository));
+                }
+                if !desired.repositories.contains_key(&check.repository) {
+                    broken.push(format!("a check of repository {}, which is not in force", check.repository));
+                }
+            }
             Action::Prune(prune) => {
                 if observed.running.iter().any(|r| r.repositories.contains(&prune.repository)) {
                     broken.push(format!("a prune of {} beside another run", prune.repository));
                 }
+                broken.extend(removal_from_damaged(&prune.repository, observed));
             }
         }
         violations.extend(broken.into_iter().map(|rule| Violation { action: index, rule }));
@@ -62,8 +82,39 @@ fn backup_rules(backup: &BackupAction, desired: &Desired, observed: &Observed) -
     if in_volume && !observed.docker.volumes.contains_key(&backup.source.source) {
         broken.push(format!("a backup of volume {}, which does not exist", backup.source.source));
     }
-    if observed.running.iter().any(|r| r.source.as_ref().is_some_and(|s| s.source == backup.source.source)) {
+    let same = |r: &Running| {
+        r.operation != Operation::Drill && r.source.as_ref().is_some_and(|s| s.source == backup.source.source)
+    };
+    if observed.running.iter().any(same) {
         broken.push(format!("a second run on volume {}", backup.source.source));
+    }
+    broken
+}
+
+fn removal_from_damaged(repository: &str, observed: &Observed) -> Option<String> {
+    let report = observed.facts.repositories.get(repository).and_then(|f| f.check.report.as_ref())?;
+    let broken = report.damage.iter().any(|damage| damage.repairable);
+    broken.then(|| format!("a removal from {repository}, which is damaged"))
+}
+
+fn drill_rules(drill: &DrillAction, desired: &Desired, observed: &Observed) -> Vec<String> {
+    let mut broken = Vec::new();
+    match desired.policies.get(&drill.source.policy).map(|p| (p.suspend, p.backup())) {
+        Some((false, Some(spec))) if spec.repositories.contains(&drill.repository) => {}
+        Some((false, Some(_))) => broken.push("a drill from a repository that the policy does not name".to_owned()),
+        Some((true, _)) => broken.push("a drill of a suspended policy".to_owned()),
+        Some((_, None)) | None => broken.push("a drill of what no policy backs up".to_owned()),
+    }
+    let own = observed.repositories.get(&drill.repository).and_then(|r| r.own.get(&drill.source));
+    if !own.is_some_and(|own| own.iter().any(|s| s.id == drill.snapshot && s.complete && s.host == observed.host)) {
+        broken.push(format!("a drill of {}, which is no complete snapshot of this source", drill.snapshot));
+    }
+    if observed.running.iter().any(|r| r.operation == Operation::Drill) {
+        broken.push("a second drill at once".to_owned());
+    }
+    let busy = |r: &Running| is_alone(r) && r.repositories.contains(&drill.repository);
+    if observed.running.iter().any(busy) {
+        broken.push(format!("a drill from {} beside a run that needs it alone", drill.repository));
     }
     broken
 }
@@ -79,6 +130,7 @@ fn forget_rules(forget: &ForgetAction, desired: &Desired, observed: &Observed) -
     if last.is_none_or(|run| run.result != RunResult::Success) {
         broken.push("a removal although the last backup run did not succeed".to_owned());
     }
+    broken.extend(removal_from_damaged(&target.repository, observed));
     let own = observed
         .repositories
         .get(&target.repository)

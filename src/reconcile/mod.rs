@@ -5,6 +5,7 @@
 mod backups;
 mod coverage;
 mod decide;
+pub mod duties;
 pub mod facts;
 mod freshness;
 pub mod key;
@@ -15,7 +16,9 @@ pub mod plan;
 mod prune;
 pub mod request;
 mod retain;
+mod slots;
 mod sources;
+pub mod verification;
 pub mod watch;
 
 pub use decide::decide;
@@ -29,3 +32,4 @@ pub use observed::{
 pub use outcome::{FileProblem, Operation, Outcome, RunId, RunResult};
 pub use plan::{Action, BackupAction, Cause, Decision, ForgetAction, Plan, PruneAction};
 pub use request::{Request, Wish};
+pub use verification::{CheckAction, CheckReport, DrillAction, DrillReport, Portion};

@@ -190,4 +190,7 @@ pub struct Running {
     pub repositories: Vec<String>,
     /// When it began.
     pub started: Timestamp,
+    /// Whether it keeps all others from its repositories although its operation does not.
+    #[serde(default)]
+    pub alone: bool,
 }

@@ -2,6 +2,7 @@
 
 use super::SourceKey;
 use super::observed::SnapshotRecord;
+use super::verification::{CheckReport, DrillReport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -150,6 +151,12 @@ pub struct Outcome {
     /// How long the application stood still, until it was back; `None`: it was not touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiesce_seconds: Option<f64>,
+    /// What a drill found, if it came so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Box<DrillReport>>,
+    /// What a check found, if it came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<Box<CheckReport>>,
     /// What else people should know of, one sentence each; every one becomes an event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -182,6 +189,8 @@ impl Outcome {
             problems: Vec::new(),
             problem_count: 0,
             quiesce_seconds: None,
+            drill: None,
+            check: None,
             warnings: Vec::new(),
         }
     }

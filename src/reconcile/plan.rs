@@ -2,6 +2,7 @@
 
 pub use crate::policy::retention::SnapshotDecision;
 
+use super::verification::{CheckAction, CheckDecision, DrillAction, DutyDecision, MissedDuty};
 use super::watch::Watched;
 use super::{Request, SourceKey, TargetKey};
 use jiff::Timestamp;
@@ -17,6 +18,12 @@ pub struct Plan {
     pub decisions: Vec<Decision>,
     /// Slots that nothing answered, to be counted once.
     pub missed: Vec<Missed>,
+    /// Slots of drills and checks that nothing answered, to be counted once.
+    #[serde(default)]
+    pub missed_duties: Vec<MissedDuty>,
+    /// What was concluded about the checks of every repository in force. Sorted by name.
+    #[serde(default)]
+    pub checks: Vec<CheckDecision>,
     /// What is known about every volume of the host. Sorted by name.
     pub coverage: Vec<VolumeCoverage>,
     /// What was concluded about sources outside the host. Sorted by policy.
@@ -39,6 +46,11 @@ impl Plan {
         let never = [Verdict::Suspended, Verdict::Exempt, Verdict::NoMatch];
         match request {
             Request::Backup(source) => self.decision(source).is_some_and(|d| !never.contains(&d.verdict)),
+            Request::Drill(source) => {
+                let drill = self.decision(source).and_then(|d| d.drill.as_ref());
+                drill.is_some_and(|d| !never.contains(&d.verdict))
+            }
+            Request::Check { repository, .. } => self.checks.iter().any(|c| c.repository == *repository),
         }
     }
 
@@ -47,6 +59,10 @@ impl Plan {
     pub fn obstacle(&self, request: &Request) -> Option<&str> {
         match request {
             Request::Backup(source) => self.decision(source).map(|d| d.why.as_str()),
+            Request::Drill(source) => self.decision(source).and_then(|d| d.drill.as_ref()).map(|d| d.why.as_str()),
+            Request::Check { repository, .. } => {
+                self.checks.iter().find(|c| c.repository == *repository).map(|c| c.duty.why.as_str())
+            }
         }
     }
 }
@@ -61,6 +77,10 @@ pub enum Action {
     Forget(ForgetAction),
     /// Free space.
     Prune(PruneAction),
+    /// Restore where nobody needs it.
+    Drill(DrillAction),
+    /// Look through a repository.
+    Check(CheckAction),
 }
 
 /// Make a snapshot of one source.
@@ -145,6 +165,9 @@ pub struct Decision {
     pub last_success: Option<Timestamp>,
     /// What retention concluded, per repository that the policy names.
     pub retention: Vec<RetentionDecision>,
+    /// What was concluded about drills; `None` for what is not backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DutyDecision>,
 }
 
 /// What was concluded about one source.

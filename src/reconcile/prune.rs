@@ -25,7 +25,9 @@ pub(super) fn conclude(
         let Some(due_at) = due_at(observed, name) else { continue };
         let healthy = |r: &RepositoryState| r.listed_at.is_some() && r.health == RepositoryHealth::Healthy;
         let usable = observed.repositories.get(name).is_some_and(healthy);
-        let busy = observed.running.iter().any(|r| r.repositories.contains(name));
+        // What is damaged may be mended from what nothing refers to.
+        let damaged = observed.facts.repositories.get(name).is_some_and(|f| f.check.damage().is_some());
+        let busy = damaged || observed.running.iter().any(|r| r.repositories.contains(name));
         if due_at > now {
             wake_at = super::backups::earliest(wake_at, Some(due_at));
         } else if usable && !busy {

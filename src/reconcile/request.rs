@@ -12,6 +12,17 @@ use std::fmt;
 pub enum Request {
     /// A snapshot of the source, now.
     Backup(SourceKey),
+    /// A drill of the source, now.
+    Drill(SourceKey),
+    /// A look through a repository, now.
+    Check {
+        /// Which.
+        repository: String,
+        /// How much of its data is read, 0 to 100; `None`: as its document says.
+        read_percent: Option<u8>,
+        /// The damage that is to be repaired, by its digest; `None`: none.
+        repair: Option<String>,
+    },
 }
 
 impl Request {
@@ -20,6 +31,8 @@ impl Request {
     pub const fn operation(&self) -> Operation {
         match self {
             Self::Backup(_) => Operation::Backup,
+            Self::Drill(_) => Operation::Drill,
+            Self::Check { .. } => Operation::Check,
         }
     }
 
@@ -27,7 +40,8 @@ impl Request {
     #[must_use]
     pub const fn source(&self) -> Option<&SourceKey> {
         match self {
-            Self::Backup(source) => Some(source),
+            Self::Backup(source) | Self::Drill(source) => Some(source),
+            Self::Check { .. } => None,
         }
     }
 
@@ -35,7 +49,8 @@ impl Request {
     #[must_use]
     pub fn object(&self) -> String {
         match self {
-            Self::Backup(source) => format!("policy/{source}"),
+            Self::Backup(source) | Self::Drill(source) => format!("policy/{source}"),
+            Self::Check { repository, .. } => format!("repository/{repository}"),
         }
     }
 
@@ -44,7 +59,11 @@ impl Request {
     pub fn is_answered_by(&self, action: &Action) -> bool {
         match (self, action) {
             (Self::Backup(source), Action::Backup(backup)) => backup.source == *source,
-            (Self::Backup(_), _) => false,
+            (Self::Drill(source), Action::Drill(drill)) => drill.source == *source,
+            (Self::Check { repository, repair, .. }, Action::Check(check)) => {
+                check.repository == *repository && check.repair == *repair
+            }
+            (Self::Backup(_) | Self::Drill(_) | Self::Check { .. }, _) => false,
         }
     }
 }
@@ -54,6 +73,8 @@ impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Backup(source) => write!(f, "backup of {source}"),
+            Self::Drill(source) => write!(f, "drill of {source}"),
+            Self::Check { repository, .. } => write!(f, "check of repository {repository}"),
         }
     }
 }
@@ -68,6 +89,22 @@ pub enum Wish {
         /// One of its sources; `None`: all.
         source: Option<String>,
     },
+    /// Drill a policy: all its sources, or one.
+    Drill {
+        /// The policy.
+        policy: String,
+        /// One of its sources; `None`: all.
+        source: Option<String>,
+    },
+    /// Look through a repository.
+    Check {
+        /// Which; `None`: all.
+        repository: Option<String>,
+        /// How much of its data is read, 0 to 100; `None`: as its document says.
+        read_percent: Option<u8>,
+        /// The damage that is to be repaired, by its digest; `None`: none.
+        repair: Option<String>,
+    },
 }
 
 impl Wish {
@@ -76,6 +113,8 @@ impl Wish {
     pub const fn command(&self) -> &'static str {
         match self {
             Self::Backup { .. } => "seawall backup",
+            Self::Drill { .. } => "seawall drill",
+            Self::Check { .. } => "seawall check",
         }
     }
 }

@@ -63,6 +63,11 @@ fn obstacle(policy: &Policy, target: &Target<'_>, deadline: Option<Timestamp>, n
     if let Some(message) = target.obstacle() {
         return held("RepositoryUnavailable", message);
     }
+    if let Some(damage) = &target.damage {
+        let message =
+            format!("the repository is damaged, and older snapshots may be the ones that are whole: {damage}");
+        return held("RepositoryDamaged", message);
+    }
     // One that was ended from outside says nothing against the next.
     let went_wrong = |result| !matches!(result, RunResult::Success | RunResult::Interrupted);
     let failed = target.facts.and_then(|f| f.last_forget.as_ref()).filter(|f| went_wrong(f.result));

@@ -6,3 +6,4 @@ pub mod audit;
 pub mod fold;
 pub mod model;
 pub mod persist;
+pub mod verification;

@@ -1,5 +1,6 @@
 //! The published state: immutable, made anew by [`super::fold`] after everything that happens.
 
+use super::verification::{CheckStatus, DrillStatus};
 use crate::policy::{Diagnostic, Mode};
 use crate::reconcile::observed::{Quiesced, RepositoryHealth, Running};
 use crate::reconcile::plan::{Coverage, Plan, RetentionDecision, Verdict};
@@ -246,6 +247,9 @@ pub struct SourceStatus {
     pub repositories: Vec<SourceRepositoryStatus>,
     /// What retention concluded.
     pub retention: Vec<RetentionDecision>,
+    /// Drills; `None` where none is scheduled and none was ever made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillStatus>,
     /// How its containers are made to stand still; `None`: they are not.
     #[serde(default)]
     pub quiesce: Option<QuiesceStatus>,
@@ -303,6 +307,9 @@ pub struct RepositoryStatus {
     pub last_forget: Option<Timestamp>,
     /// The newest prune.
     pub last_prune: Option<Attempt>,
+    /// Checks; `None` where none is scheduled and none was ever made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckStatus>,
 }
 
 /// One of this host's own snapshots with the repository that holds it: what `/api/v1/snapshots` lists, newest first.

@@ -19,3 +19,19 @@ fn a_host_in_the_middle_of_its_life() {
     }
     insta::assert_yaml_snapshot!(world.plan());
 }
+
+#[test]
+fn a_night_of_drills_and_checks() {
+    let drill = "verification: {drill: {schedule: {cron: \"0 4 1 * *\"}, checks: [{minFiles: 1}]}}";
+    let repository = "apiVersion: seawall.dev/v1\nkind: Repository\nmetadata: {name: default}\n\
+                      spec: {local: {}, check: {schedule: {cron: \"0 3 * * *\"}, readDataPercent: 5}}\n";
+    let mut world = World::new(&[daily("drilled", drill), daily("other", ""), repository.to_owned()])
+        .backed_up(&key("drilled", "data"), &["2026-12-01T02:00:00Z"])
+        .backed_up(&key("other", "data"), &["2026-12-01T02:00:00Z"])
+        .at("2026-12-01T04:00:10Z");
+    world.facts.drills.entry(key("drilled", "data")).or_default().duty.since =
+        Some(crate::world::at("2026-11-02T00:00:00Z"));
+    let check = &mut world.facts.repositories.entry("default".into()).or_default().check;
+    check.duty.since = Some(crate::world::at("2026-11-29T00:00:00Z"));
+    insta::assert_yaml_snapshot!(world.plan());
+}

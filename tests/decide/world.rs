@@ -119,7 +119,14 @@ impl World {
 
     pub fn running(mut self, operation: Operation, source: Option<SourceKey>) -> Self {
         let run = RunId("run".into());
-        self.running.push(Running { run, operation, source, repositories: vec!["default".into()], started: self.now });
+        self.running.push(Running {
+            run,
+            operation,
+            source,
+            repositories: vec!["default".into()],
+            started: self.now,
+            alone: false,
+        });
         self
     }
 

@@ -10,6 +10,7 @@ use seawall::status::model::{
     Condition, ConfigStatus, DockerStatus, FileStatus, PolicyStatus, RepositoryStatus, SourceRepositoryStatus,
     SourceStatus, StatusSnapshot, Truth, VolumeStatus,
 };
+use seawall::status::verification::{CheckStatus, DrillStatus};
 use std::collections::BTreeMap;
 
 /// So many seconds after an instant that no test cares about.
@@ -61,6 +62,40 @@ pub fn source(name: &str) -> SourceStatus {
         }],
         retention: vec![RetentionDecision { repository: "default".into(), snapshots: vec![], held: None }],
         quiesce: None,
+        drill: None,
+    }
+}
+
+/// The drills of a source that is drilled on a schedule and has not been yet.
+pub fn undrilled() -> DrillStatus {
+    DrillStatus {
+        schedule: Some("0 4 1 * * UTC".into()),
+        repository: "default".into(),
+        verdict: Verdict::UpToDate,
+        why: "no slot is open".into(),
+        next_run: Some(at(86_400)),
+        deadline: Some(at(90_000)),
+        last_success: None,
+        last_run: None,
+        seconds: None,
+        report: None,
+    }
+}
+
+/// The checks of a repository that is checked on a schedule and has not been yet.
+pub fn unchecked() -> CheckStatus {
+    CheckStatus {
+        schedule: Some("0 5 * * 6 UTC".into()),
+        read_data_percent: 5,
+        verdict: Verdict::UpToDate,
+        why: "no slot is open".into(),
+        next_run: Some(at(86_400)),
+        deadline: Some(at(90_000)),
+        last_success: None,
+        last_run: None,
+        report: None,
+        all_read_since: None,
+        all_read_by: Some(at(1_000_000)),
     }
 }
 
@@ -165,6 +200,7 @@ pub fn status(policies: Vec<PolicyStatus>) -> StatusSnapshot {
                 key_export_pending: false,
                 last_forget: None,
                 last_prune: None,
+                check: None,
             },
         )]),
         volumes: BTreeMap::from([

@@ -1,7 +1,7 @@
 //! One look at everything that the engine has.
 
 use super::readable::Here;
-use super::{CALL_TIMEOUT, Docker, DockerError};
+use super::{CALL_TIMEOUT, DRILL, Docker, DockerError};
 use crate::reconcile::observed::{Container, DockerState, Volume};
 use bollard::models::{ContainerSummary, Volume as Found};
 use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions};
@@ -24,9 +24,16 @@ impl Docker {
             self.call("list its volumes", CALL_TIMEOUT, self.client.list_volumes(None::<ListVolumesOptions>)),
             self.call("list its containers", CALL_TIMEOUT, self.client.list_containers(Some(containers))),
         )?;
-        let containers: BTreeMap<_, _> =
-            containers.into_iter().map(container).map(|container| (container.name.clone(), container)).collect();
-        let mut volumes = self.probe(volumes.volumes.unwrap_or_default(), now).await?;
+        let containers: BTreeMap<_, _> = containers
+            .into_iter()
+            .map(container)
+            .filter(|container| !container.labels.contains_key(DRILL))
+            .map(|container| (container.name.clone(), container))
+            .collect();
+        let mut volumes = volumes.volumes.unwrap_or_default();
+        // What a drill works with is nobody's data, and no policy is to speak of it.
+        volumes.retain(|volume| !volume.labels.contains_key(DRILL));
+        let mut volumes = self.probe(volumes, now).await?;
         for container in containers.values() {
             for name in container.volumes.keys() {
                 if let Some(volume) = volumes.get_mut(name) {

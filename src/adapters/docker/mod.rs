@@ -11,12 +11,14 @@ mod exec;
 mod look;
 mod mounts;
 mod readable;
+mod scratch;
 mod swarm;
 mod transport;
 
 pub use control::{Done, Inspected, Ready};
 pub use error::DockerError;
 pub use exec::Executed;
+pub use scratch::{DRILL, Probe, Purpose};
 
 use address::Address;
 use bollard::errors::Error;

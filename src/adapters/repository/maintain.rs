@@ -1,4 +1,4 @@
-//! Forgetting, pruning, checking.
+//! Forgetting, pruning.
 
 use super::error::{Reason, RepositoryError};
 use super::files::LocalFiles;
@@ -8,12 +8,12 @@ use super::{RepositoryAdapter, library};
 use crate::clock::{Clock, SystemClock};
 use crate::reconcile::{SnapshotRecord, SourceKey};
 use bytes::Bytes;
-use rustic_core::{CheckOptions, Credentials, FileType, Id, PruneOptions, ReadBackend};
+use rustic_core::{Credentials, FileType, Id, PruneOptions, ReadBackend};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long forgetting and pruning wait for backups of this process to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl RepositoryAdapter {
     /// Forgets snapshots of one source of one host. All or none are refused before any is removed; one that is gone
@@ -100,17 +100,6 @@ impl RepositoryAdapter {
             repository.prune(&options, plan)?;
             Ok(report)
         })
-    }
-
-    /// Whether the repository holds together: every snapshot's trees and every index entry, and with `read_data`
-    /// every byte.
-    ///
-    /// # Errors
-    /// `Damaged`, with what was found; or it could not be looked at.
-    pub fn check(&self, read_data: bool, control: &Control) -> Result<(), RepositoryError> {
-        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
-        let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        self.guarded("check", || self.open.check(CheckOptions::default().read_data(read_data))?.is_ok())
     }
 }
 

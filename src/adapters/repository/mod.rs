@@ -5,6 +5,7 @@
 //! it is an error like any other.
 
 mod backup;
+mod check;
 mod compare;
 mod databases;
 mod error;

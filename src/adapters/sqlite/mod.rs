@@ -6,6 +6,7 @@
 
 mod guard;
 mod harmless;
+pub mod integrity;
 mod live;
 mod quiet;
 mod staging;

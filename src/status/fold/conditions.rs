@@ -2,13 +2,14 @@
 //! never good.
 
 use super::Inputs;
-use crate::policy::quantity::count;
+use crate::policy::quantity::{count, display};
 use crate::reconcile::RunResult;
 use crate::reconcile::observed::{Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Verdict};
 use crate::reconcile::watch::{Judgement, Watched};
 use crate::status::model::{Condition, PolicyStatus, Truth};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// A finding without its time.
 type Finding = Found<'static>;
@@ -31,6 +32,7 @@ pub(super) fn of(
         found.push(("BackupFresh", fresh(policy, decisions, now)));
         found.push(("RetentionApplied", retention(policy)));
         found.push(("RepositoryHealthy", repository(policy, inputs)));
+        found.push(("Verified", verified(policy, now)));
         found.push(("ObjectivesMet", objectives(policy, now)));
     }
     let ready = ready(policy, &found);
@@ -174,7 +176,8 @@ fn retention(policy: &PolicyStatus) -> Finding {
 
 fn repository(policy: &PolicyStatus, inputs: &Inputs<'_>) -> Finding {
     for name in &policy.repositories {
-        match inputs.observed.repositories.get(name).map(|r| &r.health) {
+        let seen = inputs.observed.repositories.get(name);
+        match seen.map(|r| super::verification::health(inputs, name, &r.health)) {
             None => return (Truth::Unknown, "NotSeen", format!("repository {name} has not been looked at yet")),
             Some(RepositoryHealth::Unhealthy { message, .. }) => {
                 return (Truth::False, "Unhealthy", format!("{name}: {message}"));
@@ -185,32 +188,78 @@ fn repository(policy: &PolicyStatus, inputs: &Inputs<'_>) -> Finding {
     (Truth::True, "Healthy", String::new())
 }
 
+fn verified(policy: &PolicyStatus, now: Timestamp) -> Finding {
+    let drills: Vec<_> = policy.sources.iter().filter_map(|s| Some((s.source.as_str(), s.drill.as_ref()?))).collect();
+    if drills.is_empty() {
+        return (Truth::Unknown, "NoDrill", "no drill proves that a restore would do".to_owned());
+    }
+    for (source, drill) in &drills {
+        if let Some(run) = drill.last_run.as_ref().filter(|run| run.result != RunResult::Success) {
+            return (Truth::False, "DrillFailed", format!("{source}: {}", run.message));
+        }
+    }
+    for (source, drill) in &drills {
+        if let Some(deadline) = drill.deadline.filter(|deadline| now > *deadline) {
+            let message = format!("the drill of {source} is overdue since {deadline}: {}", drill.why);
+            return (Truth::False, "DrillOverdue", message);
+        }
+    }
+    match drills.iter().find(|(_, drill)| drill.last_success.is_none()) {
+        Some((source, _)) => (Truth::Unknown, "NotDrilledYet", format!("{source} has not been drilled yet")),
+        None => (Truth::True, "DrillPassed", String::new()),
+    }
+}
+
 fn objectives(policy: &PolicyStatus, now: Timestamp) -> Finding {
-    let Some(rpo) = policy.rpo_seconds else {
-        return (Truth::Unknown, "NoObjective", "the policy promises no recovery point".to_owned());
-    };
+    if policy.rpo_seconds.is_none() && policy.rto_seconds.is_none() {
+        return (Truth::Unknown, "NoObjective", "the policy promises nothing".to_owned());
+    }
     if policy.sources.is_empty() {
         return (Truth::Unknown, "NoSource", String::new());
     }
-    for source in &policy.sources {
+    for source in policy.sources.iter().filter(|_| policy.rpo_seconds.is_some()) {
         let Some(last) = source.last_success else {
             return (Truth::Unknown, "NoBackupYet", format!("{} has no complete snapshot yet", source.source));
         };
         let age = u64::try_from(now.duration_since(last).as_secs()).unwrap_or(0);
-        if age > rpo {
+        if policy.rpo_seconds.is_some_and(|rpo| age > rpo) {
             let message =
                 format!("the newest complete snapshot of {} is of {last}, older than promised", source.source);
             return (Truth::False, "RecoveryPointExceeded", message);
         }
     }
-    (Truth::True, "RecoveryPointMet", String::new())
+    let Some(rto) = policy.rto_seconds.map(Duration::from_secs) else {
+        return (Truth::True, "RecoveryPointMet", String::new());
+    };
+    let mut unmeasured = None;
+    for source in &policy.sources {
+        match source.drill.as_ref().and_then(|drill| drill.seconds) {
+            Some(seconds) if seconds > rto.as_secs_f64() => {
+                let took = display(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+                let message =
+                    format!("the drill of {} took {took}, longer than the promised {}", source.source, display(rto));
+                return (Truth::False, "RecoveryTimeExceeded", message);
+            }
+            Some(_) => {}
+            None => unmeasured = Some(format!("no drill has measured how long {} takes to restore", source.source)),
+        }
+    }
+    match unmeasured {
+        Some(message) => (Truth::Unknown, "RecoveryTimeUnmeasured", message),
+        None => (Truth::True, "ObjectivesMet", String::new()),
+    }
 }
 
 fn ready<'a>(policy: &PolicyStatus, found: &[(&'static str, Found<'a>)]) -> Found<'a> {
-    // An objective that nobody set is no trouble; a suspended policy is told apart from a broken one.
+    // What nobody asked for, or what is not due yet, is no trouble; a suspended policy is told apart from a broken one.
     let counts = |(kind, (_, reason, _)): &&(&'static str, Found<'_>)| {
-        let idle = ("ObjectivesMet", "NoObjective");
-        *reason != "Suspended" && (*kind, *reason) != idle && (*kind, *reason) != ("RetentionApplied", "RemovalDue")
+        *reason != "Suspended"
+            && !matches!(
+                (*kind, *reason),
+                ("ObjectivesMet", "NoObjective" | "RecoveryTimeUnmeasured")
+                    | ("RetentionApplied", "RemovalDue")
+                    | ("Verified", "NoDrill" | "NotDrilledYet")
+            )
     };
     for wanted in [Truth::False, Truth::Unknown] {
         if let Some((_, (_, reason, message))) = found.iter().filter(counts).find(|(_, (status, ..))| *status == wanted)

@@ -1,5 +1,6 @@
 //! Facts after something happened.
 
+use super::verification;
 use crate::policy::Desired;
 use crate::reconcile::plan::Plan;
 use crate::reconcile::{Attempt, Facts, Operation, Outcome, RunResult, SourceKey, Window};
@@ -35,11 +36,13 @@ pub fn settle_in(facts: &Facts, desired: &Desired, plan: &Plan, known: bool, now
         named && (present.contains(&source) || !known)
     });
     facts.repositories.retain(|name, _| desired.repositories.contains_key(name));
-    facts.runs.retain(|(owner, _, _), _| match owner.strip_prefix('@') {
+    verification::settle_in(&mut facts, desired, &present, known, now);
+    let owns = |owner: &str| match owner.strip_prefix('@') {
         Some(repository) => desired.repositories.contains_key(repository),
         None => lives(owner),
-    });
-    facts.missed_slots.retain(|policy, _| lives(policy));
+    };
+    facts.runs.retain(|(owner, _, _), _| owns(owner));
+    facts.missed_slots.retain(|owner, _| owns(owner));
     facts.generations = desired.policies.values().map(|p| (p.name.clone(), p.generation)).collect();
     facts.suspended_since.retain(|policy, _| desired.policies.get(policy).is_some_and(|p| p.suspend));
     for policy in desired.policies.values().filter(|p| p.suspend) {
@@ -63,6 +66,9 @@ pub fn account(facts: &Facts, plan: &Plan) -> Facts {
     }
     for (source, count) in per_source {
         *facts.missed_slots.entry(source.policy).or_default() += u64::from(count);
+    }
+    for missed in &plan.missed_duties {
+        verification::account(&mut facts, missed);
     }
     facts
 }
@@ -116,7 +122,9 @@ pub fn ended(facts: &Facts, outcome: &Outcome, retry_at: Option<Timestamp>) -> F
             repository.retry_at = if done { None } else { retry_at };
             repository.last_prune = Some(attempt);
         }
-        (_, _) => {}
+        (Operation::Drill, Some(source)) => verification::drilled(&mut facts, source, outcome, attempt, retry_at),
+        (Operation::Check, _) => verification::checked(&mut facts, outcome, attempt, retry_at),
+        (_, None) => {}
     }
     facts
 }

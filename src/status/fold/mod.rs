@@ -3,6 +3,7 @@
 mod conditions;
 mod facts;
 mod found;
+mod verification;
 mod view;
 
 pub use facts::{account, ended, settle_in};

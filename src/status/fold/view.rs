@@ -1,6 +1,6 @@
 //! The status that follows from everything that is known.
 
-use super::conditions;
+use super::{conditions, verification};
 use crate::policy::{Desired, Policy, Source, Treatment};
 use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Plan};
@@ -150,6 +150,7 @@ fn source(inputs: &Inputs<'_>, policy: &Policy, decision: &Decision) -> Option<S
         repositories,
         retention: decision.retention.clone(),
         quiesce: quiesce(inputs, policy, &key),
+        drill: verification::drill(inputs, policy, decision, &key),
     })
 }
 
@@ -185,13 +186,14 @@ fn repositories(inputs: &Inputs<'_>) -> BTreeMap<String, RepositoryStatus> {
         RepositoryStatus {
             name: name.clone(),
             location: state.map(|s| s.location.clone()).unwrap_or_default(),
-            health: state.map(|s| s.health.clone()),
+            health: state.map(|s| verification::health(inputs, name, &s.health)),
             listed_at: state.and_then(|s| s.listed_at),
             snapshots: state.map_or(0, |s| s.own.values().map(|l| l.len() as u64).sum()),
             foreign_snapshots: state.map_or(0, |s| s.foreign),
             key_export_pending: state.is_some_and(|s| s.generated_key) && !remembered.is_some_and(|r| r.key_exported),
             last_forget: remembered.and_then(|r| r.last_forget),
             last_prune: remembered.and_then(|r| r.last_prune.clone()),
+            check: verification::check(inputs, name),
         }
     };
     inputs.desired.repositories.keys().map(|name| (name.clone(), one(name))).collect()

@@ -21,6 +21,7 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Facts> {
             "generation" => put(&mut facts.generations, &key, &value),
             "missed_slots" => put(&mut facts.missed_slots, &key, &value),
             "window" => put(&mut facts.windows, &key, &value),
+            "drill" => put(&mut facts.drills, &key, &value),
             _ => Ok(()),
         };
         if let Err(error) = read {
@@ -48,7 +49,8 @@ pub(super) fn write(tx: &Transaction, old: &Facts, new: &Facts) -> rusqlite::Res
     write_map(tx, "runs", &old.runs, &new.runs)?;
     write_map(tx, "generation", &old.generations, &new.generations)?;
     write_map(tx, "missed_slots", &old.missed_slots, &new.missed_slots)?;
-    write_map(tx, "window", &old.windows, &new.windows)
+    write_map(tx, "window", &old.windows, &new.windows)?;
+    write_map(tx, "drill", &old.drills, &new.drills)
 }
 
 fn write_map<K: Serialize + Ord, V: Serialize + PartialEq>(

@@ -1,0 +1,51 @@
+//! Waiting for what the running operator was asked to do, where that is neither long nor many.
+
+use super::client::Operator;
+use super::data::Runs;
+use super::output::{one_line, remark};
+use crate::reconcile::{Outcome, Request};
+use crate::status::model::StatusSnapshot;
+use anyhow::bail;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// How often the operator is asked.
+const POLL: Duration = Duration::from_millis(500);
+/// Runs that are looked through for the answer.
+const RUNS: u32 = 200;
+
+/// Waits for the first run that answers the request and began after it was asked. What stands in its way is told once.
+///
+/// # Errors
+/// The operator went away, or what was asked for cannot be done any more.
+pub async fn answer(operator: &Operator, request: &Request, asked_at: Timestamp) -> anyhow::Result<Outcome> {
+    let (owner, source) = match (request, request.source()) {
+        (Request::Check { repository, .. }, _) => (format!("@{repository}"), None),
+        (_, Some(source)) => (source.policy.clone(), Some(source.source.clone())),
+        (_, None) => bail!("{request} is nothing to wait for"),
+    };
+    let path = Runs { policy: Some(owner), source, limit: RUNS }.path();
+    let mut told = String::new();
+    loop {
+        // In this order: what runs no more is recorded before it is seen to run no more.
+        let status: StatusSnapshot = operator.get("/api/v1/status").await?;
+        let runs: Vec<Outcome> = operator.get(&path).await?;
+        let mine = |run: &&Outcome| run.operation == request.operation() && run.started >= asked_at;
+        if let Some(run) = runs.iter().filter(mine).min_by_key(|run| run.started) {
+            return Ok(run.clone());
+        }
+        let running = status.running.iter().any(|run| {
+            let run = &run.running;
+            run.operation == request.operation() && run.source.as_ref() == request.source() && run.started >= asked_at
+        });
+        if !running && !status.plan.takes(request) {
+            bail!("the {request} cannot be made any more; see `seawall plan`");
+        }
+        let why = status.plan.obstacle(request).unwrap_or_default();
+        if !running && !why.is_empty() && why != told {
+            remark(&format!("waiting: {}", one_line(why)));
+            why.clone_into(&mut told);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
