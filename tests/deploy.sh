@@ -67,7 +67,7 @@ done
 
 check "it holds no more rights than it needs"
 docker inspect --format '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} {{.HostConfig.SecurityOpt}} {{.HostConfig.RestartPolicy.Name}}' "$container" |
-  grep -xF 'true [ALL] [DAC_READ_SEARCH FOWNER] [no-new-privileges:true] always'
+  grep -xF 'true [ALL] [DAC_READ_SEARCH FOWNER CHOWN DAC_OVERRIDE FSETID MKNOD SETFCAP] [no-new-privileges:true] always'
 
 check "it backs up a volume that belongs to somebody else, and restic reads the file back"
 compose exec -T seawall /seawall backup one
@@ -80,6 +80,11 @@ found=$(find "$scratch/back" -name private)
 [ -n "$found" ] || fail "the file is not in the snapshot"
 cmp "$found" "$data/private"
 [ "$(stat -c '%a %u' "$found")" = "600 4242" ] || fail "its mode and owner are not the original's"
+
+check "it restores the file in place"
+echo spoilt >"$data/private" && chmod 0644 "$data/private" && chown 0:0 "$data/private"
+compose exec -T seawall /seawall restore one --yes
+[ "$(cat "$data/private") $(stat -c '%a %u' "$data/private") $(stat -c '%a %u' "$data")" = "precious 600 4242 700 4242" ] || fail "it is not as it was"
 
 check "SIGTERM ends it by itself, and it comes back with what it knew"
 compose stop

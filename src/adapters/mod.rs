@@ -2,6 +2,7 @@
 
 pub mod clone;
 pub mod docker;
+pub mod exchange;
 pub mod http_client;
 pub mod key;
 pub mod lay;

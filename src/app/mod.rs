@@ -2,18 +2,22 @@
 
 mod once;
 mod operate;
+mod peek;
 
 pub use once::{carry_out_once, look_once};
 pub use operate::run;
+pub use peek::{Peek, containers};
 
 use crate::adapters::clone::Clones;
 use crate::adapters::docker::Docker;
 use crate::adapters::sqlite::Staging;
-use crate::controller::ports::CountedEvent;
+use crate::controller::ports::{AuditEntry, CountedEvent, Entry, Event, Record};
 use crate::execute::drill::Drills;
+use crate::execute::restore::{Mended, Shelf};
 use crate::reconcile::Outcome;
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
 use anyhow::Context;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -51,6 +55,25 @@ fn clones(options: &Options) -> anyhow::Result<Arc<Clones>> {
     let directory = options.state.join("clones");
     let clones = Clones::open(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     Ok(Arc::new(clones))
+}
+
+/// What restores left, put right. Only for whoever holds the state directory.
+fn shelf(options: &Options, record: &Arc<dyn Record>, at: Timestamp) -> anyhow::Result<Arc<Shelf>> {
+    let directory = options.state.join("restores");
+    let (shelf, mended) = Shelf::open(&directory).with_context(|| format!("cannot use {}", directory.display()))?;
+    let (mut events, mut audit) = (Vec::new(), Vec::new());
+    for Mended { restore, source, message } in mended {
+        tracing::warn!(%restore, "{message}");
+        let object = format!("policy/{source}");
+        let (actor, action) = ("seawall".to_owned(), "restore.settle".to_owned());
+        let (result, detail) = ("success".to_owned(), format!("run {restore}: {message}"));
+        audit.push(AuditEntry { at, actor, action, object: object.clone(), result, detail });
+        events.push(Event { at, warning: true, object, reason: "RestoreSettled".to_owned(), message });
+    }
+    if !events.is_empty() {
+        record.record(&Entry { events, audit, ..Entry::default() }).map_err(anyhow::Error::msg)?;
+    }
+    Ok(Arc::new(shelf))
 }
 
 /// One look at everything, for the commands that only show.

@@ -9,9 +9,10 @@ use crate::controller::{once, requests};
 use crate::execute::Executor;
 use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
+use crate::execute::restore::{Restores, Shelf};
 use crate::observe;
 use crate::reconcile::plan::Plan;
-use crate::reconcile::{Observed, Outcome, Quiesced, Wish, decide};
+use crate::reconcile::{Observed, Outcome, Quiesced, Undo, Wish, decide};
 use crate::status::fold::{self, Inputs};
 use crate::status::model::{StatusSnapshot, StoredSnapshot};
 use crate::status::persist::StateDir;
@@ -57,8 +58,9 @@ pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outc
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
         let docker = Docker::connect(options.docker_host.as_deref())?;
-        let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
         let record: Arc<dyn Record> = state.clone();
+        let shelf = super::shelf(options, &record, clock.now())?;
+        let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
         let cancel = CancellationToken::new();
         let mut end = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         let asked = cancel.clone();
@@ -81,7 +83,8 @@ pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outc
             .with_quiescer(quiescer)
             .with_staging(super::staging(options)?)
             .with_clones(super::clones(options)?)
-            .with_drills(super::drills(options, docker));
+            .with_drills(super::drills(options, docker.clone()))
+            .with_restores(Restores::new(docker, shelf));
         let execute = Arc::new(executor);
         let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
         once::carry_out(job, execute, state.clone()).await.map_err(anyhow::Error::msg)
@@ -99,6 +102,7 @@ struct View {
     observed: Observed,
     plan: Arc<Plan>,
     quiesced: Arc<Vec<Quiesced>>,
+    undos: Vec<Undo>,
 }
 
 impl View {
@@ -111,6 +115,7 @@ impl View {
             plan: self.plan,
             running: Vec::new(),
             quiesced: self.quiesced,
+            undos: Arc::new(self.undos),
             previous: &StatusSnapshot::default(),
             state_error: None,
             reconciles: 0,
@@ -152,5 +157,6 @@ async fn look(options: &Options, state: &StateDir, registry: Arc<Registry>, crea
     observed.facts = Arc::new(fold::settle_in(&observed.facts, &loaded.desired, &first, known, now));
     let plan = Arc::new(decide(&loaded.desired, &observed, now));
     let quiesced = Journal::open(&options.state.join("journal"))?.view().borrow().clone();
-    Ok(View { loaded, observed, plan, quiesced })
+    let undos = Shelf::look(&options.state.join("restores")).context("cannot read what restores left")?;
+    Ok(View { loaded, observed, plan, quiesced, undos })
 }

@@ -9,6 +9,7 @@ use crate::controller::{Controller, Parts};
 use crate::execute::Executor;
 use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
+use crate::execute::restore::{Restores, Shelf};
 use crate::http::socket::{Backstage, Socket};
 use crate::observe::docker::DockerHandle;
 use crate::observe::repositories::RepositoriesHandle;
@@ -24,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often everything is looked at whatever the events say.
 const RESYNC: Duration = Duration::from_mins(5);
+
+/// How often it is looked whether the time of what a restore replaced is over.
+const EXPIRY: Duration = Duration::from_mins(10);
 
 /// How long threads that still read or write are waited for at the end. With the farewell of the loop and the grace
 /// of the endpoints this stays below the 10 s that Docker grants.
@@ -68,8 +72,11 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let docker = Docker::connect(options.docker_host.as_deref())?;
     let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
     let still = journal.view();
-    let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
     let record: Arc<dyn Record> = state.clone();
+    // Before what stands still for a restore is brought back: it must not come back on neither the old nor the new.
+    let shelf = super::shelf(&options, &record, clock.now())?;
+    let undos = shelf.view();
+    let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
     // Before anything else begins: what an earlier process left standing still is brought back.
     if !signals.unless_ended(Box::pin(quiescer.recover(&record))).await {
         return Ok(());
@@ -90,6 +97,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let registry = Arc::new(Registry::new(&options.state));
     let store_options = StoreOptions { rescan: options.rescan, ..StoreOptions::new(options.policies.clone()) };
     let (store, loaded) = store::start(store_options, state.clone(), clock.clone(), edges_end.clone())?;
+    let restores = Restores::new(docker.clone(), shelf.clone());
     let (docker, docker_view) = observe::docker::start(docker, clock.clone(), edges_end.clone(), RESYNC);
     let (repositories, repository_view) = observe::repositories::start(
         registry.clone(),
@@ -105,9 +113,17 @@ async fn operate(options: Options) -> anyhow::Result<()> {
         .with_quiescer(quiescer.clone())
         .with_staging(super::staging(&options)?)
         .with_clones(super::clones(&options)?)
-        .with_drills(drills);
+        .with_drills(drills)
+        .with_restores(restores);
     let (controller, status) = Controller::new(Parts {
-        views: Views { loaded, docker: docker_view, repositories: repository_view.clone(), probes, quiesced: still },
+        views: Views {
+            loaded,
+            docker: docker_view,
+            repositories: repository_view.clone(),
+            probes,
+            quiesced: still,
+            undos,
+        },
         execute: Arc::new(executor),
         refresh: edges.clone(),
         record: state.clone(),
@@ -122,6 +138,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let backstage = Backstage { commands, history: state.clone(), repositories: repository_view };
     let tcp = tokio::spawn(http::serve(listener, status.clone(), metrics::encode::text, edges_end.clone()));
     let local = tokio::spawn(serve_locally(socket, status, backstage, edges_end.clone()));
+    let expiry = tokio::spawn(expire(shelf, edges_end.clone()));
     let watchdog = tokio::spawn(quiescer.watch(record, edges_end.clone()));
     let signals = tokio::spawn(signals.obey(edges, stop.clone()));
     tracing::info!(
@@ -138,11 +155,23 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     stop.cancel();
     signals.abort();
     watchdog.abort();
+    expiry.abort();
     for server in [tcp, local] {
         server.await.context("a server of the endpoints ended badly")?;
     }
     tracing::info!("Seawall has ended");
     Ok(())
+}
+
+/// Removes what restores replaced once its time is over.
+async fn expire(shelf: Arc<Shelf>, end: CancellationToken) {
+    while !end.is_cancelled() {
+        let shelf = shelf.clone();
+        if tokio::task::spawn_blocking(move || shelf.expire(SystemClock.now())).await.is_err() {
+            tracing::error!("removing what restores replaced ended badly; it is tried again");
+        }
+        end.run_until_cancelled(tokio::time::sleep(EXPIRY)).await;
+    }
 }
 
 /// Whoever asks before the first pass waits for it in the socket's queue: until then no policy is known.

@@ -124,6 +124,17 @@ pub enum Command {
         seawall check default --repair\n\n\
         Exit codes: 0 whole, 1 damaged, or it could not be looked at")]
     Check(super::check::Args),
+    /// Bring a snapshot back: in the place of what is there, into another volume, or into a directory
+    ///
+    /// Shows first what will happen, and asks. In place, everything is laid down beside what is there and verified before
+    /// a container is stopped; then the two change places in one step. What was replaced is kept for seven days.
+    #[command(after_help = "Examples:\n  \
+        seawall restore n8n-data                                  all of it, as of the newest complete snapshot\n  \
+        seawall restore n8n-data --at '2026-01-23 14:05' --yes    as it was then\n  \
+        seawall restore n8n-data --path config --to /tmp/look     one file, to look at\n  \
+        seawall restore n8n-data --undo                           as it was before the restore\n\n\
+        Exit codes: 0 done, 3 done, but some attributes could not be given back, 1 not done")]
+    Restore(super::restore::Args),
     /// Ask the running operator over HTTP whether it is alive; for health checks
     #[command(after_help = "Exit codes: 0 alive (or ready), 1 not")]
     Health(Health),

@@ -4,7 +4,7 @@ use super::args::{Describe, DescribeWhat};
 use super::data::{self, Runs, Wanted};
 use super::exit::Exit;
 use super::get::known_policy;
-use super::human::{absolute_or, bytes, count, relative, short_id, span_words};
+use super::human::{absolute_or, bytes, count, relative, seconds, short_id, span_words};
 use super::output::{Lines, emit, indent, one_line, render};
 use super::plan::retention_text;
 use super::style::{Style, Tone};
@@ -12,7 +12,7 @@ use super::trouble::Advice;
 use super::{outside, tables, verification};
 use crate::app::{Look, Options};
 use crate::controller::ports::CountedEvent;
-use crate::reconcile::{Attempt, Outcome};
+use crate::reconcile::{Attempt, Outcome, Undo};
 use crate::status::model::{FileStatus, PolicyStatus, QuiesceStatus, SourceStatus, StatusSnapshot};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -224,6 +224,9 @@ fn source_text(source: &SourceStatus, exempt: bool, status: &StatusSnapshot, sty
         let stuck = status.stuck().any(|stuck| stuck == one);
         line("Stands still", &if stuck { style.paint(Tone::Bad, &format!("{text}: should be back")) } else { text });
     }
+    for undo in status.undos.iter().filter(|undo| undo.source.source == source.source) {
+        line("Kept", &undo_text(undo, now));
+    }
     for store in &source.repositories {
         let held = if store.known {
             let newest = store.newest.as_ref().map_or_else(
@@ -252,6 +255,17 @@ fn source_text(source: &SourceStatus, exempt: bool, status: &StatusSnapshot, sty
     }
     out += &indent(&lines, 2);
     out
+}
+
+fn undo_text(undo: &Undo, now: Timestamp) -> String {
+    let policy = &undo.source.policy;
+    let held = if undo.undone { "what the undone restore had brought" } else { "what the restore replaced" };
+    format!(
+        "{held} {}, {}, until {}: `seawall restore {policy} --undo`, or `--discard`",
+        relative(undo.at, now),
+        bytes(undo.bytes),
+        seconds(undo.expires)
+    )
 }
 
 fn quiesce_text(quiesce: &QuiesceStatus, now: Timestamp) -> String {

@@ -20,6 +20,7 @@ pub mod output;
 pub mod outside;
 pub mod plan;
 pub mod progress;
+pub mod restore;
 pub mod style;
 pub mod tables;
 pub mod trouble;
@@ -75,6 +76,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Backup(backup) => backup::run(&options, backup, style, &clock),
         Command::Drill(args) => drill::run(&options, args, style, &clock),
         Command::Check(args) => check::run(&options, args, style, &clock),
+        Command::Restore(args) => restore::run(&options, args, style, &clock),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "seawall", &mut script);

@@ -53,6 +53,7 @@ pub fn narrow(plan: &Plan, policy: Option<&str>) -> Plan {
             Action::Backup(backup) => backup.source.policy == name,
             Action::Forget(forget) => forget.target.policy == name,
             Action::Drill(drill) => drill.source.policy == name,
+            Action::Restore(restore) => restore.source.policy == name,
             Action::Prune(_) | Action::Check(_) => false,
         });
         plan.checks.clear();
@@ -193,7 +194,7 @@ fn host_text(status: &StatusSnapshot, plan: &Plan, style: Style, now: Timestamp)
                 (repository, "would free the space of forgotten snapshots".to_owned())
             }
             Action::Check(check) => (&check.repository, verification::check_words(check)),
-            Action::Backup(_) | Action::Forget(_) | Action::Drill(_) => continue,
+            Action::Backup(_) | Action::Forget(_) | Action::Drill(_) | Action::Restore(_) => continue,
         };
         out.line(format!("repository {repository}: {}", style.paint(Tone::Doubt, &said)));
     }
@@ -226,6 +227,7 @@ fn summary(plan: &Plan, style: Style, now: Timestamp) -> String {
             Action::Prune(_) => prunes += 1,
             Action::Drill(_) => drills += 1,
             Action::Check(_) => checks += 1,
+            Action::Restore(_) => {}
         }
     }
     let mut words = vec![if plan.actions.is_empty() {

@@ -113,6 +113,7 @@ impl Controller {
                 Ok(()) = self.parts.views.repositories.changed() => {}
                 Ok(()) = self.parts.views.probes.changed() => {}
                 Ok(()) = self.parts.views.quiesced.changed() => {}
+                Ok(()) = self.parts.views.undos.changed() => {}
                 Some(command) = commands.recv() => self.obey(command),
                 Some((run, outcomes)) = self.runs.ended() => self.fold(&run, &outcomes),
                 () = tokio::time::sleep(wake) => {}
@@ -197,6 +198,7 @@ impl Controller {
                 plan: self.plan.clone(),
                 running: self.runs.status(),
                 quiesced: self.parts.views.quiesced.borrow_and_update().clone(),
+                undos: self.parts.views.undos.borrow_and_update().clone(),
                 previous: &previous,
                 state_error: self.state_error.clone(),
                 reconciles: self.reconciles,

@@ -4,7 +4,7 @@ use crate::policy::Desired;
 use crate::reconcile::observed::{DockerState, Quiesced, RepositoryState};
 use crate::reconcile::plan::Action;
 use crate::reconcile::watch::Probe;
-use crate::reconcile::{Facts, Outcome, Request, RunId, Wish};
+use crate::reconcile::{Facts, Outcome, Request, RunId, Undo, Wish};
 use crate::status::model::{ConfigStatus, StatusSnapshot};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -37,6 +37,8 @@ pub struct Views {
     pub probes: watch::Receiver<Arc<BTreeMap<String, Probe>>>,
     /// What stands still because of Seawall.
     pub quiesced: watch::Receiver<Arc<Vec<Quiesced>>>,
+    /// What restores replaced.
+    pub undos: watch::Receiver<Arc<Vec<Undo>>>,
 }
 
 /// How far a run is. Shared between the executor, which adds, and the loop, which reads.

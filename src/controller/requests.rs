@@ -31,6 +31,8 @@ pub fn of(wish: &Wish, desired: &Desired, plan: &Plan) -> Result<Vec<Request>, S
             };
             Ok(desired.repositories.keys().filter(wanted).map(request).collect())
         }
+        // It names everything itself; what is wrong with it, the run finds out before anything is touched.
+        Wish::Restore(restore) => Ok(vec![Request::Restore(restore.clone())]),
     }
 }
 

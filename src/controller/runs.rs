@@ -123,6 +123,9 @@ fn running(action: &Action, run: &RunId, started: Timestamp) -> Running {
         Action::Prune(p) => (Operation::Prune, None, vec![p.repository.clone()]),
         Action::Drill(d) => (Operation::Drill, Some(d.source.clone()), vec![d.repository.clone()]),
         Action::Check(c) => (Operation::Check, None, vec![c.repository.clone()]),
+        Action::Restore(r) => {
+            (Operation::Restore, Some(r.source.clone()), vec![r.repository().unwrap_or_default().to_owned()])
+        }
     };
     Running { run: run.clone(), operation, source, repositories, started, alone }
 }
@@ -135,6 +138,7 @@ fn broken(begun: &Begun, result: RunResult, message: &str, finished: Timestamp) 
         Action::Drill(d) => (Some(d.slot), d.cause.as_str()),
         Action::Check(c) => (Some(c.slot), c.cause.as_str()),
         Action::Forget(_) | Action::Prune(_) => (None, "retention"),
+        Action::Restore(_) => (None, "manual"),
     };
     run.repositories
         .iter()
@@ -240,6 +244,7 @@ fn event(outcome: &Outcome) -> Event {
         Operation::Prune => "Prune",
         Operation::Drill => "Drill",
         Operation::Check => "Check",
+        Operation::Restore => "Restore",
     };
     let result = match outcome.result {
         RunResult::Success => "Succeeded",

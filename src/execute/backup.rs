@@ -95,6 +95,7 @@ async fn attempt(
             source: job.meta.source.clone(),
             run: job.meta.run.clone(),
             quiesce,
+            readers: false,
             root: job.tree.root.clone(),
             cancel: cancel.clone(),
             shutdown: control.cancel.clone(),
@@ -137,7 +138,7 @@ async fn attempt(
 }
 
 /// What became of the containers, added to what became of the files.
-fn with_window(mut outcome: Outcome, closed: Closed) -> Outcome {
+pub(super) fn with_window(mut outcome: Outcome, closed: Closed) -> Outcome {
     outcome.quiesce_seconds = closed.seconds;
     outcome.warnings.extend(closed.warnings);
     if !closed.failures.is_empty() {

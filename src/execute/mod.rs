@@ -9,6 +9,7 @@ pub mod journal;
 mod manifest;
 mod prune;
 pub mod quiesce;
+pub mod restore;
 mod taken;
 
 use crate::adapters::clone::Clones;
@@ -21,6 +22,7 @@ use drill::Drills;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use quiesce::Quiescer;
+use restore::Restores;
 use std::sync::Arc;
 
 /// Carries out actions on the repositories of a registry.
@@ -33,13 +35,15 @@ pub struct Executor {
     staging: Option<Arc<Staging>>,
     clones: Option<Arc<Clones>>,
     drills: Option<Drills>,
+    restores: Option<Restores>,
 }
 
 impl Executor {
     /// An executor that writes snapshots under the name `host`.
     #[must_use]
     pub fn new(registry: Arc<Registry>, host: String, clock: Arc<dyn Clock>) -> Self {
-        Self { registry, host, clock, quiescer: None, staging: None, clones: None, drills: None }
+        let (quiescer, staging, clones, drills, restores) = (None, None, None, None, None);
+        Self { registry, host, clock, quiescer, staging, clones, drills, restores }
     }
 
     /// Able to make containers stand still. Without it, a policy that asks for that is a failure.
@@ -65,6 +69,12 @@ impl Executor {
     pub fn with_drills(self, drills: Drills) -> Self {
         Self { drills: Some(drills), ..self }
     }
+
+    /// Able to restore. Without it, a restore is a failure.
+    #[must_use]
+    pub fn with_restores(self, restores: Restores) -> Self {
+        Self { restores: Some(restores), ..self }
+    }
 }
 
 impl Execute for Executor {
@@ -77,6 +87,7 @@ impl Execute for Executor {
                 Action::Prune(action) => vec![prune::run(&this, &work, action, &control).await],
                 Action::Drill(action) => vec![drill::run(&this, &work, &action, &control).await],
                 Action::Check(action) => vec![check::run(&this, &work, action, &control).await],
+                Action::Restore(action) => vec![restore::run(&this, &work, action, &control).await],
             }
         })
     }

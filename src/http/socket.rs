@@ -4,7 +4,7 @@ use super::read::unknown_policy;
 use super::respond::{Answer, Reply, is_read};
 use super::{ListenError, Render, View, peer, server};
 use crate::controller::ports::{Command, EventFilter, History, RunFilter, StatusReceiver};
-use crate::reconcile::{RepositoryState, Request as Asked, SourceKey, Wish};
+use crate::reconcile::{RepositoryState, Request as Asked, RestoreAction, RestoreStep, RunId, SourceKey, Wish};
 use crate::status::model::StoredSnapshot;
 use hyper::body::{Body, Incoming};
 use hyper::{Method, Request};
@@ -121,12 +121,18 @@ async fn answer(view: &View, backstage: &Backstage, request: &Request<Incoming>,
             let wish = Wish::Drill { policy: (*name).to_owned(), source: query.get("source") };
             backstage.of_policy(view, name, wish, uid).await
         }
+        (["policies", name, step @ ("restore" | "undo" | "discard")], &Method::POST) => {
+            backstage.restore(name, step, &query, uid).await
+        }
         (["repositories", name, "check"], &Method::POST) => backstage.check(view, name, &query, uid).await,
         (["repositories", name, "key-exported"], &Method::POST) => backstage.key_exported(view, name, uid).await,
         (["reload"], &Method::POST) => backstage.send(Command::Reload).await,
-        (["policies", _, "backup" | "drill"] | ["repositories", _, "key-exported" | "check"] | ["reload"], _) => {
-            Reply::not_allowed("POST")
-        }
+        (
+            ["policies", _, "backup" | "drill" | "restore" | "undo" | "discard"]
+            | ["repositories", _, "key-exported" | "check"]
+            | ["reload"],
+            _,
+        ) => Reply::not_allowed("POST"),
         _ => return super::read_only(view, request).await,
     };
     reply.into_answer()
@@ -204,6 +210,23 @@ impl Backstage {
             Ok(Ok(Err(why))) => Reply::error(409, &why),
             Ok(Err(_)) | Err(_) => Self::stuck(),
         }
+    }
+
+    /// What is to be restored need not be in force: its snapshots are enough.
+    async fn restore(&self, policy: &str, step: &str, query: &Query, uid: Option<u32>) -> Reply {
+        let Some(source) = query.get("source") else { return Reply::error(400, "source is missing") };
+        let step = match (step, query.get("restore"), query.get("repository"), query.get("snapshot")) {
+            ("undo", Some(restore), _, _) => RestoreStep::Undo(RunId(restore)),
+            ("discard", Some(restore), _, _) => RestoreStep::Discard(RunId(restore)),
+            ("restore", _, Some(repository), Some(snapshot)) => {
+                let path = query.get("path").unwrap_or_default();
+                RestoreStep::Bring { repository, snapshot, path, to: query.get("to") }
+            }
+            ("restore", ..) => return Reply::error(400, "repository or snapshot is missing"),
+            _ => return Reply::error(400, "restore is missing: the run whose restore is meant"),
+        };
+        let action = RestoreAction { source: SourceKey { policy: policy.to_owned(), source }, step };
+        self.ask(Wish::Restore(action), uid).await
     }
 
     async fn key_exported(&self, view: &View, name: &str, uid: Option<u32>) -> Reply {

@@ -88,6 +88,7 @@ fn operator(out: &mut Samples, status: &StatusSnapshot) {
     let still: BTreeSet<&str> = status.quiesced.iter().map(|quiesced| quiesced.container.as_str()).collect();
     out.add(&names::QUIESCED_CONTAINERS, &[], number(still.len() as u64));
     out.add(&names::QUIESCE_DEADLINE, &[], instant(status.quiesced.iter().map(|quiesced| quiesced.deadline).min()));
+    out.add(&names::RESTORE_UNDO_BYTES, &[], number(status.undos.iter().map(|undo| undo.bytes).sum()));
     for state in Coverage::ALL {
         let count = status.volumes.values().filter(|volume| volume.coverage == state).count();
         out.add(&names::VOLUME_COVERAGE, &[state.as_str()], number(count as u64));

@@ -3,7 +3,7 @@
 use super::freshness::Target;
 use super::plan::{Action, BackupAction, Decision, ForgetAction, Plan, PruneAction, Verdict};
 use super::verification::{CheckAction, DrillAction};
-use super::{Observed, SourceKey, TargetKey, backups, coverage, duties, prune, retain, sources, watch};
+use super::{Observed, SourceKey, TargetKey, backups, coverage, duties, prune, restore, retain, sources, watch};
 use crate::policy::{BackupSpec, Desired, Policy, Treatment};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -49,10 +49,13 @@ pub fn decide(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let (watched, overdue_at) = watch::conclude(desired, observed, now);
     plan.watched = watched;
     plan.wake_at = backups::earliest(plan.wake_at, overdue_at);
+    let (restores, waiting) = restore::conclude(observed);
+    plan.waiting = waiting;
     let mut claims = Claims::default();
+    let restores = restores.into_iter().map(Action::Restore);
     let verification = drills.into_iter().map(Action::Drill).chain(checks);
     let upkeep = forgets.into_iter().chain(verification).chain(prunes.into_iter().map(Action::Prune));
-    for action in backups.into_iter().map(Action::Backup).chain(upkeep) {
+    for action in restores.chain(backups.into_iter().map(Action::Backup)).chain(upkeep) {
         if claims.take(&action) {
             plan.actions.push(action);
         }
@@ -151,6 +154,14 @@ impl Claims {
                 }
                 self.volumes.insert(b.source.source.clone());
                 self.shared.extend(b.repositories.iter().cloned());
+            }
+            Action::Restore(restore) => {
+                let volumes = [Some(restore.source.source.as_str()), restore.volume()];
+                if volumes.iter().flatten().any(|name| self.volumes.contains(*name)) {
+                    return false;
+                }
+                self.volumes.extend(volumes.into_iter().flatten().map(str::to_owned));
+                self.shared.extend(restore.repository().map(str::to_owned));
             }
             Action::Drill(drill) => {
                 if self.drilled || self.exclusive.contains(&drill.repository) {

@@ -6,7 +6,7 @@ use super::duties::is_alone;
 use super::observed::{Observed, Running};
 use super::plan::{Action, BackupAction, ForgetAction, Plan};
 use super::verification::DrillAction;
-use super::{Operation, RepositoryHealth, RunResult};
+use super::{Operation, RepositoryHealth, Request, RunResult, restore};
 use crate::policy::{Desired, Source};
 use std::collections::BTreeSet;
 
@@ -49,6 +49,16 @@ pub fn lint(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violatio
                 }
                 if !desired.repositories.contains_key(&check.repository) {
                     broken.push(format!("a check of repository {}, which is not in force", check.repository));
+                }
+            }
+            Action::Restore(restore) => {
+                if !observed.requested.contains(&Request::Restore(restore.clone())) {
+                    broken.push(format!("a {restore} that nobody asked for"));
+                }
+                if observed.running.iter().any(|run| restore::touches(run, restore))
+                    || !volumes.insert(restore.source.source.clone())
+                {
+                    broken.push(format!("two runs on volume {} at once", restore.source.source));
                 }
             }
             Action::Prune(prune) => {

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod plan;
 mod prune;
 pub mod request;
+pub mod restore;
 mod retain;
 mod slots;
 mod sources;
@@ -32,4 +33,5 @@ pub use observed::{
 pub use outcome::{FileProblem, Operation, Outcome, RunId, RunResult};
 pub use plan::{Action, BackupAction, Cause, Decision, ForgetAction, Plan, PruneAction};
 pub use request::{Request, Wish};
+pub use restore::{RestoreAction, RestoreStep, Restored, Undo};
 pub use verification::{CheckAction, CheckReport, DrillAction, DrillReport, Portion};

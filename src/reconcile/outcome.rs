@@ -2,6 +2,7 @@
 
 use super::SourceKey;
 use super::observed::SnapshotRecord;
+use super::restore::Restored;
 use super::verification::{CheckReport, DrillReport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,14 +33,16 @@ pub enum Operation {
     Drill,
     /// Looks whether a repository holds what it should.
     Check,
+    /// Brings a snapshot back, or undoes that.
+    Restore,
 }
 
 impl Operation {
     /// Every operation, for series that exist before the first run.
-    pub const ALL: [Self; 5] = [Self::Backup, Self::Forget, Self::Prune, Self::Drill, Self::Check];
+    pub const ALL: [Self; 6] = [Self::Backup, Self::Forget, Self::Prune, Self::Drill, Self::Check, Self::Restore];
 
     /// Those that concern a source, and so are counted under its policy.
-    pub const OF_POLICIES: [Self; 3] = [Self::Backup, Self::Forget, Self::Drill];
+    pub const OF_POLICIES: [Self; 4] = [Self::Backup, Self::Forget, Self::Drill, Self::Restore];
 
     /// Those that concern a repository as a whole, and so are counted under its name.
     pub const OF_REPOSITORIES: [Self; 2] = [Self::Prune, Self::Check];
@@ -53,6 +56,7 @@ impl Operation {
             Self::Prune => "prune",
             Self::Drill => "drill",
             Self::Check => "check",
+            Self::Restore => "restore",
         }
     }
 }
@@ -136,6 +140,9 @@ pub struct Outcome {
     /// The snapshot that a backup made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotRecord>,
+    /// What a restore brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// Snapshots that were forgotten, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forgotten: Vec<String>,
@@ -184,6 +191,7 @@ impl Outcome {
             result: RunResult::Failure,
             message: String::new(),
             snapshot: None,
+            restored: None,
             forgotten: Vec::new(),
             freed_bytes: 0,
             problems: Vec::new(),

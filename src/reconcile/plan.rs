@@ -4,7 +4,7 @@ pub use crate::policy::retention::SnapshotDecision;
 
 use super::verification::{CheckAction, CheckDecision, DrillAction, DutyDecision, MissedDuty};
 use super::watch::Watched;
-use super::{Request, SourceKey, TargetKey};
+use super::{Request, RestoreAction, SourceKey, TargetKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct Plan {
     /// What was concluded about sources outside the host. Sorted by policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watched: Vec<Watched>,
+    /// Restores that were asked for and cannot begin yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<WaitingRestore>,
     /// When time alone will next change this plan.
     pub wake_at: Option<Timestamp>,
 }
@@ -51,6 +54,7 @@ impl Plan {
                 drill.is_some_and(|d| !never.contains(&d.verdict))
             }
             Request::Check { repository, .. } => self.checks.iter().any(|c| c.repository == *repository),
+            Request::Restore(_) => true,
         }
     }
 
@@ -62,6 +66,9 @@ impl Plan {
             Request::Drill(source) => self.decision(source).and_then(|d| d.drill.as_ref()).map(|d| d.why.as_str()),
             Request::Check { repository, .. } => {
                 self.checks.iter().find(|c| c.repository == *repository).map(|c| c.duty.why.as_str())
+            }
+            Request::Restore(restore) => {
+                self.waiting.iter().find(|waiting| waiting.restore == *restore).map(|waiting| waiting.why.as_str())
             }
         }
     }
@@ -81,6 +88,18 @@ pub enum Action {
     Drill(DrillAction),
     /// Look through a repository.
     Check(CheckAction),
+    /// Bring a snapshot back, or undo that.
+    Restore(RestoreAction),
+}
+
+/// A restore that was asked for and cannot begin yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingRestore {
+    /// The restore.
+    pub restore: RestoreAction,
+    /// A sentence for a person that says why.
+    pub why: String,
 }
 
 /// Make a snapshot of one source.

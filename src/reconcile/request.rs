@@ -1,7 +1,7 @@
 //! What people ask for, beside what schedules say.
 
 use super::plan::Action;
-use super::{Operation, SourceKey};
+use super::{Operation, RestoreAction, SourceKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -23,6 +23,8 @@ pub enum Request {
         /// The damage that is to be repaired, by its digest; `None`: none.
         repair: Option<String>,
     },
+    /// A restore, or what follows one.
+    Restore(RestoreAction),
 }
 
 impl Request {
@@ -33,6 +35,7 @@ impl Request {
             Self::Backup(_) => Operation::Backup,
             Self::Drill(_) => Operation::Drill,
             Self::Check { .. } => Operation::Check,
+            Self::Restore(_) => Operation::Restore,
         }
     }
 
@@ -40,7 +43,7 @@ impl Request {
     #[must_use]
     pub const fn source(&self) -> Option<&SourceKey> {
         match self {
-            Self::Backup(source) | Self::Drill(source) => Some(source),
+            Self::Backup(source) | Self::Drill(source) | Self::Restore(RestoreAction { source, .. }) => Some(source),
             Self::Check { .. } => None,
         }
     }
@@ -49,7 +52,9 @@ impl Request {
     #[must_use]
     pub fn object(&self) -> String {
         match self {
-            Self::Backup(source) | Self::Drill(source) => format!("policy/{source}"),
+            Self::Backup(source) | Self::Drill(source) | Self::Restore(RestoreAction { source, .. }) => {
+                format!("policy/{source}")
+            }
             Self::Check { repository, .. } => format!("repository/{repository}"),
         }
     }
@@ -63,7 +68,8 @@ impl Request {
             (Self::Check { repository, repair, .. }, Action::Check(check)) => {
                 check.repository == *repository && check.repair == *repair
             }
-            (Self::Backup(_) | Self::Drill(_) | Self::Check { .. }, _) => false,
+            (Self::Restore(restore), Action::Restore(action)) => restore == action,
+            (Self::Backup(_) | Self::Drill(_) | Self::Check { .. } | Self::Restore(_), _) => false,
         }
     }
 }
@@ -75,6 +81,7 @@ impl fmt::Display for Request {
             Self::Backup(source) => write!(f, "backup of {source}"),
             Self::Drill(source) => write!(f, "drill of {source}"),
             Self::Check { repository, .. } => write!(f, "check of repository {repository}"),
+            Self::Restore(restore) => restore.fmt(f),
         }
     }
 }
@@ -105,6 +112,8 @@ pub enum Wish {
         /// The damage that is to be repaired, by its digest; `None`: none.
         repair: Option<String>,
     },
+    /// A restore, or what follows one.
+    Restore(RestoreAction),
 }
 
 impl Wish {
@@ -115,6 +124,7 @@ impl Wish {
             Self::Backup { .. } => "seawall backup",
             Self::Drill { .. } => "seawall drill",
             Self::Check { .. } => "seawall check",
+            Self::Restore(_) => "seawall restore",
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::policy::{Diagnostic, Mode};
 use crate::reconcile::observed::{Quiesced, RepositoryHealth, Running};
 use crate::reconcile::plan::{Coverage, Plan, RetentionDecision, Verdict};
 use crate::reconcile::watch::Watched;
-use crate::reconcile::{Attempt, SnapshotRecord, Window};
+use crate::reconcile::{Attempt, SnapshotRecord, Undo, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +39,9 @@ pub struct StatusSnapshot {
     /// What Seawall made stand still and has not yet seen back, in the order in which it was touched.
     #[serde(default)]
     pub quiesced: Arc<Vec<Quiesced>>,
+    /// What restores replaced and what is kept of it, newest first.
+    #[serde(default)]
+    pub undos: Arc<Vec<Undo>>,
     /// The plan of the last pass.
     pub plan: Arc<Plan>,
     /// When the last pass through the loop ended well.

@@ -1,7 +1,9 @@
 //! What went in comes out: wholly, in part, from restic's snapshots too, and never silently wrong.
 
 use crate::lab::{Lab, Mounted, differences, noise, run, wait_until};
-use seawall::adapters::repository::{Control, EntryKind, Reason, RepositoryAdapter, RestoreReport, Sample, Verified};
+use seawall::adapters::repository::{
+    Control, EntryKind, Reason, RepositoryAdapter, RestoreReport, Sample, Size, Verified,
+};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -128,7 +130,8 @@ fn what_is_in_a_snapshot_is_shown_without_restoring_it() {
     assert_eq!(cat("a/three").unwrap(), noise(3 << 20));
     assert_eq!(cat("/.env").unwrap(), b"A=1\n");
     assert!(cat("a").unwrap_err().told().contains("a is not a file in this snapshot"));
-    assert_eq!(repository.size_of(&id, Path::new("")).unwrap(), (4, (3 << 20) + 1 + 4));
+    let bytes = (3 << 20) + 1 + 4;
+    assert_eq!(repository.size_of(&id, Path::new("")).unwrap(), Size { files: 4, bytes, written: bytes });
     assert_eq!(repository.manifest(&id).unwrap().unwrap()["volume"]["name"], "data");
     assert_eq!(repository.snapshot(&id[..8]).unwrap().id, id);
     assert_eq!(repository.snapshot("0000").unwrap_err().told(), "The repository test has no snapshot 0000");

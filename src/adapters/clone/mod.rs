@@ -19,5 +19,5 @@ const PREFIX: &str = ".seawall-clone-";
 /// Whether a directory of this name is a scratch of a run, and so no data.
 #[must_use]
 pub fn is_scratch(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(PREFIX.as_bytes())
+    [PREFIX, super::exchange::PREFIX].iter().any(|prefix| name.as_bytes().starts_with(prefix.as_bytes()))
 }

@@ -14,6 +14,7 @@ mod readable;
 mod scratch;
 mod swarm;
 mod transport;
+mod volumes;
 
 pub use control::{Done, Inspected, Ready};
 pub use error::DockerError;

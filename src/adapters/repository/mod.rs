@@ -29,8 +29,8 @@ pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
 pub use registry::Registry;
 pub use report::{
-    Around, BackupReport, Cloned, Control, EntryKind, PruneReport, RestoreReport, Sample, SnapshotMeta, TreeEntry,
-    Verified, VolumeTree,
+    Around, BackupReport, Cloned, Control, EntryKind, PruneReport, RestoreReport, Sample, Size, SnapshotMeta,
+    TreeEntry, Verified, VolumeTree,
 };
 
 use crate::adapters::key::Secret;

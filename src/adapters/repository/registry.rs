@@ -85,6 +85,23 @@ impl Registry {
         self.get(repository, false)
     }
 
+    /// As [`Registry::with`], where there has to be a repository: none is made.
+    ///
+    /// # Errors
+    /// There is none; those of opening, and those of the work.
+    pub fn with_existing<T>(
+        &self,
+        repository: &Repository,
+        work: impl FnOnce(&RepositoryAdapter) -> Result<T, RepositoryError>,
+    ) -> Result<T, RepositoryError> {
+        let adapter = self.open_existing(repository)?.ok_or_else(|| {
+            let (name, place) = (&repository.name, self.location(repository));
+            let message = format!("There is no repository {name}: nothing has been stored at {} yet", place.display());
+            RepositoryError::new(Reason::NotFound, message)
+        })?;
+        work(&adapter).inspect_err(|error| self.after(repository, error))
+    }
+
     /// Opens the repository and works with it. It is opened anew the next time when the work met trouble that an
     /// open repository may not survive.
     ///

@@ -134,6 +134,26 @@ pub struct RestoreReport {
     pub problem_count: u64,
 }
 
+/// How much there is in a part of a snapshot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Entries that are not directories.
+    pub files: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Bytes of them that are not holes, about.
+    pub written: u64,
+}
+
+impl Size {
+    /// Bytes that it takes on a disk, about.
+    #[must_use]
+    pub const fn needed(&self) -> u64 {
+        // Half a block is lost in the last one of each file, and an inode takes some.
+        self.written + self.files * 2560 + (1 << 20)
+    }
+}
+
 /// Which files are read back, and not only looked at.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {

@@ -2,7 +2,7 @@
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
-use super::report::{EntryKind, TreeEntry};
+use super::report::{EntryKind, Size, TreeEntry};
 use super::source::{MANIFEST, unix_mode};
 use crate::adapters::lay::is_entry_name;
 use crate::reconcile::SnapshotRecord;
@@ -89,22 +89,36 @@ impl RepositoryAdapter {
         self.content(&node, into)
     }
 
-    /// How many entries that are no directories are at and below a path, and their bytes.
+    /// The entry at a path.
     ///
     /// # Errors
     /// There is nothing at the path; see [`Reason`].
-    pub fn size_of(&self, id: &str, path: &Path) -> Result<(u64, u64), RepositoryError> {
+    pub fn entry(&self, id: &str, path: &Path) -> Result<TreeEntry, RepositoryError> {
+        let repository = self.resident()?;
+        Ok(entry(path, &self.node_at(&repository, id, path)?))
+    }
+
+    /// How much is at and below a path.
+    ///
+    /// # Errors
+    /// There is nothing at the path; see [`Reason`].
+    pub fn size_of(&self, id: &str, path: &Path) -> Result<Size, RepositoryError> {
         let repository = self.resident()?;
         let node = self.node_at(&repository, id, path)?;
-        let (mut files, mut bytes) = (u64::from(!node.is_dir()), node.meta.size);
-        self.visit(&repository, &node, &mut |_, node| {
+        let mut size = Size::default();
+        let mut add = |node: &Node| {
             if !node.is_dir() {
-                files += 1;
-                bytes += node.meta.size;
+                size.files += 1;
+                size.bytes += node.meta.size;
+                size.written += written(node);
             }
+        };
+        add(&node);
+        self.visit(&repository, &node, &mut |_, node| {
+            add(node);
             Ok(())
         })?;
-        Ok((files, bytes))
+        Ok(size)
     }
 
     fn root_tree(&self, id: &str) -> Result<TreeId, RepositoryError> {
@@ -215,6 +229,14 @@ fn check_names(nodes: &[Node]) -> Result<(), RepositoryError> {
         }
     }
     Ok(())
+}
+
+/// Bytes of a file that are not holes, about: what repeats in one file is nearly always a hole.
+fn written(node: &Node) -> u64 {
+    let chunks = node.content.as_deref().unwrap_or_default();
+    let different = chunks.iter().collect::<BTreeSet<_>>().len() as u64;
+    u64::try_from(u128::from(node.meta.size) * u128::from(different) / (chunks.len().max(1) as u128))
+        .unwrap_or(u64::MAX)
 }
 
 fn entry(path: &Path, node: &Node) -> TreeEntry {

@@ -211,6 +211,7 @@ impl Plan {
                 repositories: repositories_view,
                 probes,
                 quiesced: quiesced_view,
+                undos: watch::channel(Arc::default()).1,
             },
             execute: Arc::new(FakeExecute { jobs, broken: self.broken }),
             refresh: Arc::new(Nobody),

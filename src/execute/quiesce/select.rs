@@ -12,15 +12,17 @@ const NUMBER: &str = "com.docker.compose.container-number";
 const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
 
-/// The running containers that write to the volume or are named besides, those that depend on others before these.
+/// The running containers that write to the volume (or only read it, where these count too) or are named besides, those
+/// that depend on others before these.
 /// Never Seawall's own.
 pub(super) fn select(
     containers: &BTreeMap<String, Container>,
     volume: &str,
+    readers: bool,
     quiesce: &Quiesce,
     own: Option<&str>,
 ) -> Vec<Container> {
-    let writes = |c: &Container| c.volumes.get(volume).copied().unwrap_or(false);
+    let uses = |c: &Container| c.volumes.get(volume).is_some_and(|writes| *writes || readers);
     let named = |c: &Container| {
         quiesce.also.iter().any(|selector| match selector {
             ContainerSelector::Name(name) => *name == c.name,
@@ -28,7 +30,7 @@ pub(super) fn select(
         })
     };
     let chosen = containers.values().filter(|c| c.state == "running" && own != Some(c.id.as_str()));
-    dependents_first(chosen.filter(|c| writes(c) || named(c)).cloned().collect())
+    dependents_first(chosen.filter(|c| uses(c) || named(c)).cloned().collect())
 }
 
 /// Compose's order of stopping. Where services depend on each other in a circle, which Compose refuses, by name.
@@ -100,7 +102,7 @@ mod tests {
     fn names(containers: Vec<Container>, also: Vec<ContainerSelector>, own: Option<&str>) -> Vec<String> {
         let quiesce = Quiesce { means: Means::Pause, timeout: Duration::ZERO, max_duration: Duration::ZERO, also };
         let all = containers.into_iter().map(|c| (c.name.clone(), c)).collect();
-        select(&all, "v", &quiesce, own).into_iter().map(|c| c.name).collect()
+        select(&all, "v", false, &quiesce, own).into_iter().map(|c| c.name).collect()
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Quiescer {
         let means = &ask.quiesce.means;
         self.check_volume(ask).await?;
         let containers = self.docker.containers().await.map_err(told)?;
-        let mut chosen = select(&containers, &ask.source.source, &ask.quiesce, self.own.as_deref());
+        let mut chosen = select(&containers, &ask.source.source, ask.readers, &ask.quiesce, self.own.as_deref());
         let hooks = match means {
             Means::Hooks(pairs) => self.hooks(pairs, &containers, &chosen)?,
             Means::Pause | Means::Stop => Vec::new(),

@@ -35,6 +35,8 @@ pub(in crate::execute) struct Ask {
     pub run: RunId,
     /// How.
     pub quiesce: Arc<Quiesce>,
+    /// Whether containers that only read the volume are touched too.
+    pub readers: bool,
     /// Where the volume is going to be read.
     pub root: PathBuf,
     /// The run's own end; cancelled here too when the application stood still for too long.

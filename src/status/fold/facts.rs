@@ -124,7 +124,7 @@ pub fn ended(facts: &Facts, outcome: &Outcome, retry_at: Option<Timestamp>) -> F
         }
         (Operation::Drill, Some(source)) => verification::drilled(&mut facts, source, outcome, attempt, retry_at),
         (Operation::Check, _) => verification::checked(&mut facts, outcome, attempt, retry_at),
-        (_, None) => {}
+        (Operation::Restore, _) | (_, None) => {}
     }
     facts
 }

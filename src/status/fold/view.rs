@@ -4,7 +4,7 @@ use super::{conditions, verification};
 use crate::policy::{Desired, Policy, Source, Treatment};
 use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Plan};
-use crate::reconcile::{Attempt, Operation, Quiesced, RunResult, SourceKey};
+use crate::reconcile::{Attempt, Operation, Quiesced, RunResult, SourceKey, Undo};
 use crate::status::model::{
     ConfigStatus, DockerStatus, PolicyStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
     SourceRepositoryStatus, SourceStatus, StatusSnapshot, VolumeStatus,
@@ -27,6 +27,8 @@ pub struct Inputs<'a> {
     pub running: Vec<RunningStatus>,
     /// What stands still because of Seawall.
     pub quiesced: Arc<Vec<Quiesced>>,
+    /// What restores replaced.
+    pub undos: Arc<Vec<Undo>>,
     /// The status before: conditions keep the time of their last change.
     pub previous: &'a StatusSnapshot,
     /// What could not be written to the state directory, if writing fails.
@@ -73,6 +75,7 @@ pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
         runs: run_counts(&inputs),
         running: inputs.running,
         quiesced: inputs.quiesced,
+        undos: inputs.undos,
         plan: inputs.plan,
         reconciled_at: Some(now),
         reconciles: inputs.reconciles,
