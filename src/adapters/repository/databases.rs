@@ -60,8 +60,6 @@ pub(super) struct Copies {
     before: Before,
     notes: Arc<Notes>,
     cancel: CancellationToken,
-    /// Those whose companions the snapshot does without.
-    whole: BTreeSet<PathBuf>,
     met: BTreeSet<PathBuf>,
 }
 
@@ -79,14 +77,14 @@ pub(super) enum Taken {
 
 impl Copies {
     pub(super) fn new(databases: Databases, before: Before, notes: Arc<Notes>, cancel: CancellationToken) -> Self {
-        Self { databases, before, notes, cancel, whole: BTreeSet::new(), met: BTreeSet::new() }
+        Self { databases, before, notes, cancel, met: BTreeSet::new() }
     }
 
     /// Looks at a file of the source. A database comes before what lies beside it, as their names are sorted. What
     /// keeps a database from being copied is noted, and it is taken as it is, with what lies beside it.
     pub(super) fn take(&mut self, path: &Path, at: &Path, meta: &Meta, opener: &Opener) -> Taken {
-        if let Some(database) = sqlite::database_of(path) {
-            return if self.whole.contains(&database) { Taken::LeftOut } else { Taken::AsItIs };
+        if sqlite::database_of(path).is_some() {
+            return if self.notes.is_in_a_copy(path) { Taken::LeftOut } else { Taken::AsItIs };
         }
         let named = match &self.databases.select {
             Select::Auto => false,
@@ -130,13 +128,13 @@ impl Copies {
         });
         if let Some(node) = before {
             metadata.size = node.meta.size;
-            self.whole.insert(path.to_owned());
+            self.notes.copied_whole(path);
             return Ok(Taken::Unchanged(Box::new(metadata)));
         }
         let copy = sqlite::copy(directory, name, &self.databases.staging, &self.cancel)?;
         metadata.size = copy.metadata().map_err(|error| Some(error.to_string()))?.len();
         self.notes.read(metadata.size);
-        self.whole.insert(path.to_owned());
+        self.notes.copied_whole(path);
         Ok(Taken::Copy(Box::new(metadata), copy))
     }
 
