@@ -135,6 +135,17 @@ pub enum Command {
         seawall restore n8n-data --undo                           as it was before the restore\n\n\
         Exit codes: 0 done, 3 done, but some attributes could not be given back, 1 not done")]
     Restore(super::restore::Args),
+    /// List what is in a snapshot
+    #[command(after_help = "Examples:\n  \
+        seawall ls n8n-data\n  \
+        seawall ls 1f2e3d4c:nodes -r")]
+    Ls(super::inside::Ls),
+    /// Write a file of a snapshot to standard output
+    #[command(after_help = "Example:\n  seawall cat n8n-data:config")]
+    Cat(super::inside::Cat),
+    /// Tell what differs between two snapshots
+    #[command(after_help = "Example:\n  seawall diff 1f2e3d4c n8n-data")]
+    Diff(super::inside::Diff),
     /// Ask the running operator over HTTP whether it is alive; for health checks
     #[command(after_help = "Exit codes: 0 alive (or ready), 1 not")]
     Health(Health),

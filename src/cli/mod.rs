@@ -14,6 +14,7 @@ pub mod get;
 pub mod global;
 pub mod health;
 pub mod human;
+pub mod inside;
 pub mod key;
 pub mod logging;
 pub mod output;
@@ -77,6 +78,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Drill(args) => drill::run(&options, args, style, &clock),
         Command::Check(args) => check::run(&options, args, style, &clock),
         Command::Restore(args) => restore::run(&options, args, style, &clock),
+        Command::Ls(args) => inside::ls(&options, args, style),
+        Command::Cat(args) => inside::cat(&options, args),
+        Command::Diff(args) => inside::diff(&options, args, style),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "seawall", &mut script);

@@ -6,6 +6,7 @@
 mod support;
 
 mod elsewhere;
+mod inside;
 mod kills;
 mod paths;
 mod place;
