@@ -5,6 +5,7 @@
 # usage: tests/engine.sh start     start it unless it runs; prints its address
 #        tests/engine.sh stop      end it; its volumes, images and containers stay
 #        tests/engine.sh restart   stop, then start
+#        tests/engine.sh crash     what a power cut leaves of it: every process of it killed, its runtime state gone
 #        tests/engine.sh clean     stop it and remove everything it kept
 #        tests/engine.sh env       print the variables that point the tests and the docker command at it
 #
@@ -72,12 +73,44 @@ stop() {
   end "$dir/exec/containerd/containerd.pid" # outlives a dockerd that was killed
 }
 
-clean() {
-  stop
+# Processes of this engine's own programs, whose names are given.
+programs() { # NAME…
+  local comm pid name
+  for comm in /proc/[0-9]*/comm; do
+    pid=${comm#/proc/} pid=${pid%/comm}
+    for name in "$@"; do
+      if [[ $(cat "$comm" 2>/dev/null) == "$name"* ]] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "$dir/"; then
+        echo "$pid"
+      fi
+    done
+  done
+}
+
+crash() {
+  local pid child group children=()
+  for pid in $(programs containerd-shim); do
+    read -ra child <<<"$(cat "/proc/$pid"/task/*/children 2>/dev/null | tr '\n' ' ')"
+    children+=("${child[@]}")
+  done
+  for pid in $(programs dockerd) $(programs containerd) "${children[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
+  for child in "${children[@]}"; do # who is frozen dies once thawed
+    group=$(sed -n 's/^[0-9]*:freezer://p' "/proc/$child/cgroup" 2>/dev/null) || continue
+    if [ -n "$group" ]; then echo THAWED 2>/dev/null >"/sys/fs/cgroup/freezer$group/freezer.state" || true; fi
+  done
+  unmount
+  rm -rf --one-file-system -- "$dir/exec" "$pidfile" "$dir/docker.sock"
+}
+
+unmount() {
   local mount
   awk -v root="$dir/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mount; do
     umount -l "$(printf '%b' "$mount")" 2>/dev/null || true
   done
+}
+
+clean() {
+  stop
+  unmount
   rm -rf --one-file-system -- "$dir"
 }
 
@@ -85,7 +118,7 @@ case $dir in /*) ;; *) fail "SEAWALL_TEST_ENGINE_DIR has to be an absolute path"
 [ "${#address}" -lt 100 ] || fail "SEAWALL_TEST_ENGINE_DIR is too long for the path of a socket"
 command=${1:-}
 case $command in
-start | stop | restart | clean)
+start | stop | restart | crash | clean)
   mkdir -p "$dir"
   exec 9>"$dir.lock"
   flock 9
@@ -95,7 +128,8 @@ case $command in
 start) start && echo "$address" ;;
 stop) stop ;;
 restart) stop && start && echo "$address" ;;
+crash) crash ;;
 clean) clean && rm -f "$dir.lock" ;;
 env) printf 'SEAWALL_TEST_DOCKER_HOST=%s\nDOCKER_HOST=%s\n' "$address" "$address" ;;
-*) fail "usage: tests/engine.sh start|stop|restart|clean|env" ;;
+*) fail "usage: tests/engine.sh start|stop|restart|crash|clean|env" ;;
 esac

@@ -43,3 +43,37 @@ fn an_engine_that_is_away_at_the_start_is_waited_for() {
     host.until("it is back", || host.status(&app) == "running" && host.journal().is_empty());
     operator.end();
 }
+
+/// Everything ends at once, and everything is started again. Docker itself brings back what it is told to bring back
+/// after a boot, and no other.
+fn after_a_power_cut(quiesce: &str) {
+    let host = Host::on(Engine::private());
+    let plain = host.app(&["--restart=no", "--stop-timeout=1"]);
+    let kept = host.app(&["--restart=unless-stopped", "--stop-timeout=1"]);
+    let bystander = host.engine.sleeper("bystander", &["--restart=unless-stopped"]);
+    host.engine.docker(&["stop", "--time=0", &bystander]);
+    host.big_file();
+    host.policy("p", &format!("{quiesce}, timeout: 60s"), false);
+    let operator = host.operator();
+    let still = |app: &str| matches!(host.status(app).as_str(), "paused" | "exited");
+    host.until("both stand still", || still(&plain) && still(&kept));
+    operator.kill();
+    host.engine.crash();
+    assert_eq!(host.status(&plain), "gone", "nobody answers");
+    host.engine.start();
+    assert_eq!(host.status(&plain), "exited", "Docker leaves it");
+    host.policy("p", quiesce, true);
+    host.recovers(&plain, "the power cut");
+    assert_eq!((host.status(&kept).as_str(), host.status(&bystander).as_str()), ("running", "exited"));
+    assert_eq!(host.results(), ["interrupted"]);
+}
+
+#[test]
+fn paused_containers_come_back_after_a_power_cut() {
+    after_a_power_cut("mode: pause");
+}
+
+#[test]
+fn stopped_containers_come_back_after_a_power_cut() {
+    after_a_power_cut("mode: stop");
+}

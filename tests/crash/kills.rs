@@ -54,22 +54,34 @@ fn a_run_that_tells_by_commands_is_killed_between_them() {
     }
 }
 
-/// 10 by default; `SEAWALL_TEST_KILLS=100` for as many as the promise was made for.
+/// 25 by default; `SEAWALL_TEST_KILLS=100` for as many as the promise was made for. Every other one hits a window, at
+/// any time of it; the others anything from the start of the process to its end.
 #[test]
 fn a_run_is_killed_at_random_moments() {
-    let kills = std::env::var("SEAWALL_TEST_KILLS").map_or(10, |n| n.parse().unwrap());
+    let kills = std::env::var("SEAWALL_TEST_KILLS").map_or(25, |n| n.parse().unwrap());
     let host = Host::new();
     let app = host.app(&["--stop-timeout=1"]);
+    let wide = host.engine.mountpoint(&host.volume).join("wide");
     for nth in 0..kills {
         let quiesce = if nth % 2 == 0 { "mode: pause" } else { "mode: stop" };
         host.policy("p", quiesce, false);
+        // A window of a second or so: made anew, so that it is read again.
+        std::fs::File::create(&wide).unwrap().set_len(512 << 20).unwrap();
         let mut run = host.begin_backup("p");
-        std::thread::sleep(Duration::from_millis(fastrand::u64(0..2500)));
+        if nth % 4 < 2 {
+            host.until("the window begins", || !host.journal().is_empty());
+        }
+        std::thread::sleep(Duration::from_millis(fastrand::u64(0..2000)));
         run.kill().unwrap();
         run.wait().unwrap();
+        let left = (host.status(&app), !host.journal().is_empty());
         host.policy("p", quiesce, true);
-        host.recovers(&app, &format!("kill {nth}"));
+        host.recovers(&app, &format!("kill {nth}, which left {left:?}"));
+        println!("kill {nth}: {quiesce}, left {left:?}");
     }
+    let ended = host.results();
+    let interrupted = ended.iter().filter(|result| *result == "interrupted").count();
+    assert!(interrupted > 0 && interrupted <= kills, "{ended:?}");
     host.policy("p", "mode: pause", false);
     assert!(host.backup("p").status.success());
     host.repository_is_clean();

@@ -53,6 +53,11 @@ impl Engine {
         script("restart", Some(self.own.as_ref().expect("only a private engine may be restarted")));
     }
 
+    /// Ends a private engine and all its containers as a power cut would.
+    pub fn crash(&self) {
+        script("crash", Some(self.own.as_ref().expect("only a private engine may be crashed")));
+    }
+
     /// Makes a swarm of a private engine alone, beside those of other tests.
     pub fn swarm(&self) {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
