@@ -64,6 +64,8 @@ async fn every_path_answers_from_the_status_with_headers_that_tie_a_browsers_han
     for (path, content, part) in [
         ("/", "text/html; charset=utf-8", "Seawall on host-1"),
         ("/style.css", "text/css; charset=utf-8", "prefers-color-scheme"),
+        ("/runbook", "text/html; charset=utf-8", "<h1>Runbook of host-1</h1>"),
+        ("/runbook.md", "text/markdown; charset=utf-8", "# Runbook of host-1"),
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "seawall_docker_up 1"),
         ("/healthz", "application/json", "alive"),
         ("/readyz", "application/json", r#""ready":true"#),

@@ -153,6 +153,11 @@ pub enum Command {
     Key(Key),
     /// The hash-chained record of who did what
     Audit(Audit),
+    /// Write the runbook of this host: what is protected, how well, and what to type when it is lost
+    #[command(after_help = "Examples:\n  \
+        seawall runbook | less\n  \
+        seawall runbook --output /srv/wiki/runbook.md     in a timer, on a host that survives this one")]
+    Runbook(super::runbook::Args),
     /// Print the JSON Schema of a document kind
     #[command(after_help = "Example:\n  seawall schema backuppolicy > backuppolicy.v1.schema.json")]
     Schema {

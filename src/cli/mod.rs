@@ -22,6 +22,7 @@ pub mod outside;
 pub mod plan;
 pub mod progress;
 pub mod restore;
+pub mod runbook;
 pub mod style;
 pub mod tables;
 pub mod trouble;
@@ -90,6 +91,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Key(key) => key::run(&options, key, style, now),
         Command::Audit(audit) => audit::run(&options, audit, style),
         Command::Health(health) => health::run(health),
+        Command::Runbook(args) => runbook::run(&options, args, now),
         Command::Schema { kind } => {
             let kind = match kind {
                 SchemaKind::BackupPolicy => policy::Kind::BackupPolicy,

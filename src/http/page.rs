@@ -4,8 +4,10 @@ use crate::policy::quantity::bytes;
 use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::Coverage;
 use crate::status::model::{PolicyStatus, RepositoryStatus, StatusSnapshot, Truth};
+use crate::status::runbook;
 use askama::Template;
 use jiff::Timestamp;
+use pulldown_cmark::{Event as Markdown, Options, Parser};
 
 #[derive(Template)]
 #[template(path = "status.html")]
@@ -81,6 +83,26 @@ struct VolumeRow<'a> {
     policies: &'a [String],
     reason: &'a str,
     used_by: &'a [String],
+}
+
+/// The runbook as a page.
+#[derive(Template)]
+#[template(path = "runbook.html")]
+struct Runbook<'a> {
+    host: &'a str,
+    body: String,
+}
+
+pub(super) fn runbook(status: &StatusSnapshot, now: Timestamp) -> Result<String, askama::Error> {
+    let text = runbook::render(status, now);
+    let mut body = String::new();
+    // What looks like HTML in a name is shown, not obeyed; the text has been freed of markup already.
+    let events = Parser::new_ext(&text, Options::ENABLE_TABLES).map(|event| match event {
+        Markdown::Html(html) | Markdown::InlineHtml(html) => Markdown::Text(html),
+        other => other,
+    });
+    pulldown_cmark::html::push_html(&mut body, events);
+    Runbook { host: &status.host, body }.render()
 }
 
 pub(super) fn render(status: &StatusSnapshot, now: Timestamp) -> Result<String, askama::Error> {

@@ -3,11 +3,14 @@
 use super::respond::Reply;
 use super::{health, page};
 use crate::status::model::StatusSnapshot;
+use crate::status::runbook;
 use jiff::Timestamp;
 
 /// Prometheus' text format.
 pub(super) const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+/// RFC 7763.
+const MARKDOWN: &str = "text/markdown; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const STYLE: &str = include_str!("templates/style.css");
 
@@ -16,6 +19,8 @@ const STYLE: &str = include_str!("templates/style.css");
 pub(super) enum Route {
     Page,
     Style,
+    Runbook,
+    RunbookSource,
     Metrics,
     Health,
     Ready,
@@ -32,6 +37,8 @@ impl Route {
         Some(match path {
             "/" => Self::Page,
             "/style.css" => Self::Style,
+            "/runbook" => Self::Runbook,
+            "/runbook.md" => Self::RunbookSource,
             "/metrics" => Self::Metrics,
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
@@ -62,6 +69,11 @@ pub(super) fn answer(
             Err(error) => Reply::error(500, &format!("the page cannot be written: {error}")),
         },
         Route::Style => Reply::new(CSS, STYLE),
+        Route::Runbook => match page::runbook(status, now) {
+            Ok(text) => Reply::new(HTML, text),
+            Err(error) => Reply::error(500, &format!("the page cannot be written: {error}")),
+        },
+        Route::RunbookSource => Reply::new(MARKDOWN, runbook::render(status, now)),
         Route::Metrics => scrape(),
         Route::Health => {
             let life = health::life(status, started, now);

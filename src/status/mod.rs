@@ -6,4 +6,5 @@ pub mod audit;
 pub mod fold;
 pub mod model;
 pub mod persist;
+pub mod runbook;
 pub mod verification;

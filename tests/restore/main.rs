@@ -8,6 +8,7 @@ mod support;
 mod elsewhere;
 mod inside;
 mod kills;
+mod lost;
 mod paths;
 mod place;
 mod refused;

@@ -1,0 +1,177 @@
+//! What to do, step by step, for each loss that can be foreseen.
+
+use super::words::{clean, code, id, measured, seconds, shell};
+use super::{Book, by_criticality, noun, recovery_time};
+use crate::reconcile::watch::Watched;
+use crate::status::model::{PolicyStatus, ProjectStatus, RepositoryStatus, SourceStatus, StatusSnapshot};
+
+pub(super) fn all(book: &mut Book, status: &StatusSnapshot) {
+    for policy in by_criticality(status).filter(|policy| policy.exempt.is_none()) {
+        if let Some(watched) = &policy.watched {
+            database(book, policy, watched, status);
+        }
+        for source in &policy.sources {
+            one_source(book, policy, source, status);
+        }
+    }
+    one_file(book, status);
+    host(book, status);
+}
+
+/// The newest complete snapshot of a source that can be had, with its repository.
+fn newest(source: &SourceStatus) -> Option<(&str, &str)> {
+    let stores = source.repositories.iter().filter(|store| store.known);
+    let newest = stores.filter_map(|store| Some((store.newest.as_ref()?, store.repository.as_str())));
+    newest.max_by_key(|(snapshot, _)| snapshot.time).map(|(snapshot, repository)| (snapshot.id.as_str(), repository))
+}
+
+fn one_source(book: &mut Book, policy: &PolicyStatus, source: &SourceStatus, status: &StatusSnapshot) {
+    let what = if policy.description.is_empty() { policy.name.clone() } else { policy.description.clone() };
+    book.heading(
+        3,
+        &format!("The {} {} is lost or damaged: {}", noun(policy).to_lowercase(), code(&source.source), clean(&what)),
+    );
+    book.line(format!(
+        "Promised: at most {} of data, back within {}. Measured: {}.\n",
+        seconds(policy.rpo_seconds),
+        seconds(policy.rto_seconds),
+        match recovery_time(source) {
+            Some(_) => format!("back in {}", measured(recovery_time(source))),
+            None => format!("never; `seawall drill {}` measures it", shell(&policy.name)),
+        }
+    ));
+    let Some((snapshot, repository)) = newest(source) else {
+        book.line("**There is no complete snapshot that could be restored.**");
+        return;
+    };
+    let users = status.volumes.get(&source.source).map_or(&[][..], |volume| volume.used_by.as_slice());
+    let stops = match users {
+        _ if policy.kind == "path" => "no container is stopped".to_owned(),
+        [] => "no container uses it now".to_owned(),
+        users => format!("stops {} and starts what ran before", clean(&users.join(", "))),
+    };
+    book.step(1, format!("Look at what there is: `seawall get snapshots --policy {}`", shell(&policy.name)));
+    book.step(
+        2,
+        format!(
+            "Restore the newest one, {} in {}. Shows its plan first and asks; {stops}:",
+            code(id(snapshot)),
+            clean(repository)
+        ),
+    );
+    book.line("");
+    let (name, volume, short) = (shell(&policy.name), shell(&source.source), id(snapshot));
+    book.commands([format!("seawall restore {name} --source {volume} --snapshot {short}").as_str()]);
+    book.line("");
+    book.step(3, "Look whether the application has what it needs. If it was the wrong one, what was there before is still there:");
+    book.line("");
+    book.commands([format!("seawall restore {name} --source {volume} --undo").as_str()]);
+}
+
+fn one_file(book: &mut Book, status: &StatusSnapshot) {
+    let with = by_criticality(status).filter(|policy| policy.exempt.is_none());
+    let first = with.flat_map(|policy| &policy.sources).find_map(newest);
+    let Some((snapshot, _)) = first else { return };
+    book.heading(3, "One file is lost");
+    book.line("No full restore is needed. For any of the snapshots above:\n");
+    book.commands([
+        format!("seawall ls {}", id(snapshot)).as_str(),
+        format!("seawall cat {}:PATH > FILE", id(snapshot)).as_str(),
+    ]);
+}
+
+fn host(book: &mut Book, status: &StatusSnapshot) {
+    book.heading(3, "The whole host is lost");
+    let sources = || by_criticality(status).filter(|policy| policy.exempt.is_none()).flat_map(|policy| &policy.sources);
+    let known: Option<f64> = sources().map(recovery_time).sum();
+    let total = known.filter(|_| sources().next().is_some());
+    book.line(match total {
+        Some(total) => format!(
+            "The restores alone took {} when they were last measured, one after the other.",
+            measured(Some(total))
+        ),
+        None => "How long it takes is not known: not every source has had a drill.".to_owned(),
+    });
+    book.line("\nTo be had from elsewhere, since it is not on a host that is gone:\n");
+    for repository in status.repositories.values() {
+        book.item(format!("the repository {} ({}) and its key", clean(&repository.name), code(&repository.location)));
+    }
+    book.item("the `.env` files and the Compose files of the applications, where they are in no repository");
+    book.line("");
+    book.step(1, "Set up a host with Docker and with this version of Seawall, and clone the policies onto it.");
+    book.step(
+        2,
+        "Put each repository back where it was (a disk mounted again, a copy), and its key into a file of mode 0600:",
+    );
+    book.line("");
+    let keys: Vec<String> = with_snapshots(status)
+        .flat_map(|repository| {
+            let key = format!("/var/lib/seawall/keys/{}.key", repository.name);
+            [format!("ls {}", shell(&repository.location)), format!("install -D -m 600 KEY {}", shell(&key))]
+        })
+        .collect();
+    book.commands(keys.iter().map(String::as_str));
+    book.line("");
+    book.step(3, "Bring everything back, the most critical first. Volumes are made anew, as Compose knows them:");
+    book.line("");
+    let host = shell(&status.host);
+    let protected = by_criticality(status).filter(|policy| policy.exempt.is_none());
+    let restores: Vec<String> = protected
+        .flat_map(|policy| {
+            policy.sources.iter().filter(|source| newest(source).is_some()).map(move |source| (policy, source))
+        })
+        .map(|(policy, source)| (shell(&policy.name), shell(&source.source)))
+        .map(|(policy, source)| format!("seawall --host {host} restore {policy} --source {source} --yes"))
+        .collect();
+    book.commands(restores.iter().map(String::as_str));
+    book.line("");
+    let projects = projects(status);
+    let colon = if projects.is_empty() { "." } else { ":" };
+    book.step(
+        4,
+        format!(
+            "Put the `.env` files back, create the networks that Compose calls external, start the applications{colon}"
+        ),
+    );
+    if !projects.is_empty() {
+        book.line("");
+        book.commands(projects.iter().map(String::as_str));
+        book.line("");
+    }
+    book.step(5, "See that everything is healthy (`docker ps`, `seawall get policies`) and move the DNS names if the address changed.");
+}
+
+/// What the provider keeps, only the provider brings back.
+fn database(book: &mut Book, policy: &PolicyStatus, watched: &Watched, status: &StatusSnapshot) {
+    let provider = clean(&watched.provider);
+    book.heading(3, &format!("The database {} at {provider} is corrupt or lost", code(&watched.name)));
+    book.line(format!(
+        "Promised: at most {} of data, back within {}. Seawall looks at {provider}'s own backups and makes none.\n",
+        seconds(policy.rpo_seconds),
+        seconds(policy.rto_seconds)
+    ));
+    book.step(1, "Stop what writes to it:");
+    book.line("");
+    let stops: Vec<String> = projects(status).iter().map(|start| start.replace(" up -d", " stop")).collect();
+    let stops = if stops.is_empty() { vec!["docker ps".to_owned()] } else { stops };
+    book.commands(stops.iter().map(String::as_str));
+    book.line("");
+    book.step(2, format!("Restore it in {provider}'s console, to a time before the damage. What there is: `seawall describe policy {}`.", shell(&policy.name)));
+    book.step(3, "Start what was stopped, run its migrations, and see that it is healthy. DNS, connection strings and passwords are as \
+                 they were unless the provider made a new database: then `DATABASE_URL` has to follow.");
+}
+
+fn with_snapshots(status: &StatusSnapshot) -> impl Iterator<Item = &RepositoryStatus> {
+    status.repositories.values().filter(|repository| repository.snapshots > 0)
+}
+
+/// How the applications are started. A host without Compose has other ways, which are not known here.
+fn projects(status: &StatusSnapshot) -> Vec<String> {
+    let start = |(name, project): (&String, &ProjectStatus)| {
+        let files = project.files.iter().map(|file| format!(" -f {}", shell(file))).collect::<Vec<_>>().concat();
+        let at =
+            if project.directory.is_empty() { String::new() } else { format!("cd {} && ", shell(&project.directory)) };
+        format!("{at}docker compose -p {}{files} up -d", shell(name))
+    };
+    status.projects.iter().map(start).collect()
+}
