@@ -99,10 +99,10 @@ pub enum Command {
         seawall get policies\n  \
         seawall get snapshots --policy n8n-data -o json | jq -r '.[0].id'\n  \
         seawall get volumes")]
-    Get(Get),
+    Get(super::get::Get),
     /// Show one object in full
     #[command(after_help = "Example:\n  seawall describe policy n8n-data")]
-    Describe(Describe),
+    Describe(super::describe::Describe),
     /// Back up a policy's sources now and wait for the result
     ///
     /// Asks the running operator; where none runs, does it itself. The schedule is not changed by it.
@@ -110,7 +110,7 @@ pub enum Command {
         seawall backup n8n-data\n  \
         seawall backup all-data --source prosaasil_n8n_data\n\n\
         Exit codes: 0 success, 3 partial, 4 no usable snapshot, 1 it could not be asked for")]
-    Backup(Backup),
+    Backup(super::backup::Args),
     /// Restore the newest snapshot of a policy's sources into a scratch volume now, look at it, and measure
     ///
     /// Asks the running operator; where none runs, does it itself. The scratch volume is removed again.
@@ -150,9 +150,9 @@ pub enum Command {
     #[command(after_help = "Exit codes: 0 alive (or ready), 1 not")]
     Health(Health),
     /// The keys of repositories: without them, no snapshot can be read
-    Key(Key),
+    Key(super::key::Key),
     /// The hash-chained record of who did what
-    Audit(Audit),
+    Audit(super::audit::Audit),
     /// Write the runbook of this host: what is protected, how well, and what to type when it is lost
     #[command(after_help = "Examples:\n  \
         seawall runbook | less\n  \
@@ -222,147 +222,6 @@ pub struct Plan {
     /// How the plan is printed
     #[command(flatten)]
     pub format: Output,
-}
-
-/// `get`.
-#[derive(Debug, clap::Args)]
-pub struct Get {
-    /// What to list
-    #[command(subcommand)]
-    pub what: GetWhat,
-}
-
-/// What `get` lists.
-#[derive(Debug, Subcommand)]
-pub enum GetWhat {
-    /// Policies in force, and whether their sources are safe
-    #[command(visible_alias = "policy")]
-    Policies(Output),
-    /// This host's own snapshots, newest first
-    #[command(visible_alias = "snapshot")]
-    Snapshots {
-        /// Only of this policy
-        #[arg(long, value_name = "NAME")]
-        policy: Option<String>,
-        /// Only of this source
-        #[arg(long, value_name = "NAME")]
-        source: Option<String>,
-        /// Only in this repository
-        #[arg(long, value_name = "NAME")]
-        repository: Option<String>,
-        /// How the list is printed
-        #[command(flatten)]
-        format: Output,
-    },
-    /// Runs that ended, newest first, after those under way
-    #[command(visible_alias = "run")]
-    Runs {
-        /// Only of this policy
-        #[arg(long, value_name = "NAME")]
-        policy: Option<String>,
-        /// Only of this source
-        #[arg(long, value_name = "NAME")]
-        source: Option<String>,
-        /// At most this many
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: u32,
-        /// How the list is printed
-        #[command(flatten)]
-        format: Output,
-    },
-    /// Every volume of this host: protected, exempt with the reason, or unprotected
-    #[command(visible_alias = "volume")]
-    Volumes(Output),
-    /// Where snapshots live, and whether it can be used
-    #[command(visible_alias = "repository")]
-    Repositories(Output),
-    /// What people should know, newest first
-    #[command(visible_alias = "event")]
-    Events(Output),
-}
-
-/// `describe`.
-#[derive(Debug, clap::Args)]
-pub struct Describe {
-    /// What to show
-    #[command(subcommand)]
-    pub what: DescribeWhat,
-}
-
-/// What `describe` shows.
-#[derive(Debug, Subcommand)]
-pub enum DescribeWhat {
-    /// One policy: conditions, sources, retention, last runs, events, errors in its file
-    Policy {
-        /// Its name
-        name: String,
-        /// How it is printed
-        #[command(flatten)]
-        format: Output,
-    },
-}
-
-/// `backup`.
-#[derive(Debug, clap::Args)]
-pub struct Backup {
-    /// The policy
-    pub name: String,
-    /// Only this source of it [default: all of them]
-    #[arg(long, value_name = "NAME")]
-    pub source: Option<String>,
-    /// Return as soon as the operator has accepted the request
-    #[arg(long)]
-    pub no_wait: bool,
-}
-
-/// `key`.
-#[derive(Debug, clap::Args)]
-pub struct Key {
-    /// What to do
-    #[command(subcommand)]
-    pub what: KeyWhat,
-}
-
-/// What `key` does.
-#[derive(Debug, Subcommand)]
-pub enum KeyWhat {
-    /// Print a repository's key, to be kept away from this host
-    ///
-    /// The only command that prints a secret. It also notes that a copy was taken, which ends the warning about it.
-    #[command(after_help = "Examples:\n  \
-        seawall key export --output /mnt/usb/seawall.key\n  \
-        ssh host seawall key export --yes | pass insert --multiline seawall/host")]
-    Export {
-        /// The repository
-        #[arg(default_value = "default")]
-        repository: String,
-        /// Write to a new file of mode 0600 instead of standard output
-        #[arg(long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// Print it on a terminal without asking
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Say for every repository whether its key was made by Seawall and has been exported
-    Status(Output),
-}
-
-/// `audit`.
-#[derive(Debug, clap::Args)]
-pub struct Audit {
-    /// What to do
-    #[command(subcommand)]
-    pub what: AuditWhat,
-}
-
-/// What `audit` does.
-#[derive(Debug, Subcommand)]
-pub enum AuditWhat {
-    /// Check that no record was changed, removed or put in between
-    Verify,
-    /// Print every record as one JSON object a line, oldest first
-    #[command(after_help = "Example:\n  seawall audit export > audit-$(hostname)-$(date +%F).jsonl")]
-    Export,
 }
 
 /// The document kinds.

@@ -1,6 +1,5 @@
 //! `seawall audit`: the record of who did what, checked or written out.
 
-use super::args::{Audit, AuditWhat};
 use super::exit::Exit;
 use super::human::{count, seconds};
 use super::output::{Lines, emit};
@@ -9,7 +8,26 @@ use super::trouble::Advice;
 use crate::app::Options;
 use crate::status::audit::{AuditError, AuditSummary};
 use crate::status::persist::StateDir;
+use clap::Subcommand;
 use std::io::{self, BufWriter};
+
+/// `audit`.
+#[derive(Debug, clap::Args)]
+pub struct Audit {
+    /// What to do
+    #[command(subcommand)]
+    pub what: AuditWhat,
+}
+
+/// What `audit` does.
+#[derive(Debug, Subcommand)]
+pub enum AuditWhat {
+    /// Check that no record was changed, removed or put in between
+    Verify,
+    /// Print every record as one JSON object a line, oldest first
+    #[command(after_help = "Example:\n  seawall audit export > audit-$(hostname)-$(date +%F).jsonl")]
+    Export,
+}
 
 /// Checks or exports the audit trail. The operator may go on meanwhile.
 ///

@@ -1,6 +1,5 @@
 //! `seawall backup`: asks the operator, or does it itself, and tells how it went.
 
-use super::args::Backup as Args;
 use super::client::{Operator, escape};
 use super::data::{self, Runs};
 use super::exit::Exit;
@@ -19,6 +18,19 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// `backup`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The policy
+    pub name: String,
+    /// Only this source of it [default: all of them]
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Return as soon as the operator has accepted the request
+    #[arg(long)]
+    pub no_wait: bool,
+}
 
 /// How often the operator is asked how far it is.
 const POLL: Duration = Duration::from_millis(500);

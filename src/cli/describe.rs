@@ -1,6 +1,6 @@
 //! `seawall describe policy NAME`: everything about one policy on one page.
 
-use super::args::{Describe, DescribeWhat};
+use super::args::Output;
 use super::data::{self, Runs, Wanted};
 use super::exit::Exit;
 use super::get::known_policy;
@@ -14,10 +14,32 @@ use crate::app::{Look, Options};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::{Attempt, Outcome, Undo};
 use crate::status::model::{FileStatus, PolicyStatus, QuiesceStatus, SourceStatus, StatusSnapshot};
+use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
+
+/// `describe`.
+#[derive(Debug, clap::Args)]
+pub struct Describe {
+    /// What to show
+    #[command(subcommand)]
+    pub what: DescribeWhat,
+}
+
+/// What `describe` shows.
+#[derive(Debug, Subcommand)]
+pub enum DescribeWhat {
+    /// One policy: conditions, sources, retention, last runs, events, errors in its file
+    Policy {
+        /// Its name
+        name: String,
+        /// How it is printed
+        #[command(flatten)]
+        format: Output,
+    },
+}
 
 /// Most runs that a description lists.
 const RUNS: u32 = 10;

@@ -1,6 +1,6 @@
 //! `seawall get`: one row each.
 
-use super::args::{Get, GetWhat, Output};
+use super::args::Output;
 use super::data::{self, Runs, Wanted};
 use super::exit::Exit;
 use super::output::{emit, remark, render};
@@ -10,7 +10,65 @@ use crate::app::Options;
 use crate::status::model::{
     PolicyStatus, RepositoryStatus, RunningStatus, StatusSnapshot, StoredSnapshot, VolumeStatus,
 };
+use clap::Subcommand;
 use jiff::Timestamp;
+
+/// `get`.
+#[derive(Debug, clap::Args)]
+pub struct Get {
+    /// What to list
+    #[command(subcommand)]
+    pub what: GetWhat,
+}
+
+/// What `get` lists.
+#[derive(Debug, Subcommand)]
+pub enum GetWhat {
+    /// Policies in force, and whether their sources are safe
+    #[command(visible_alias = "policy")]
+    Policies(Output),
+    /// This host's own snapshots, newest first
+    #[command(visible_alias = "snapshot")]
+    Snapshots {
+        /// Only of this policy
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+        /// Only of this source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// Only in this repository
+        #[arg(long, value_name = "NAME")]
+        repository: Option<String>,
+        /// How the list is printed
+        #[command(flatten)]
+        format: Output,
+    },
+    /// Runs that ended, newest first, after those under way
+    #[command(visible_alias = "run")]
+    Runs {
+        /// Only of this policy
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+        /// Only of this source
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+        /// How the list is printed
+        #[command(flatten)]
+        format: Output,
+    },
+    /// Every volume of this host: protected, exempt with the reason, or unprotected
+    #[command(visible_alias = "volume")]
+    Volumes(Output),
+    /// Where snapshots live, and whether it can be used
+    #[command(visible_alias = "repository")]
+    Repositories(Output),
+    /// What people should know, newest first
+    #[command(visible_alias = "event")]
+    Events(Output),
+}
 
 /// Lists what is asked for.
 ///

@@ -1,6 +1,6 @@
 //! `seawall key`: takes a copy of what every snapshot's life hangs on.
 
-use super::args::{Key, KeyWhat, Output};
+use super::args::Output;
 use super::client::{Operator, escape};
 use super::data::{self, Wanted};
 use super::exit::Exit;
@@ -15,6 +15,7 @@ use crate::http::actor;
 use crate::status::model::RepositoryStatus;
 use crate::status::persist::StateDir;
 use anyhow::{Context, bail};
+use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -22,7 +23,40 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// `key`.
+#[derive(Debug, clap::Args)]
+pub struct Key {
+    /// What to do
+    #[command(subcommand)]
+    pub what: KeyWhat,
+}
+
+/// What `key` does.
+#[derive(Debug, Subcommand)]
+pub enum KeyWhat {
+    /// Print a repository's key, to be kept away from this host
+    ///
+    /// The only command that prints a secret. It also notes that a copy was taken, which ends the warning about it.
+    #[command(after_help = "Examples:\n  \
+        seawall key export --output /mnt/usb/seawall.key\n  \
+        ssh host seawall key export --yes | pass insert --multiline seawall/host")]
+    Export {
+        /// The repository
+        #[arg(default_value = "default")]
+        repository: String,
+        /// Write to a new file of mode 0600 instead of standard output
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Print it on a terminal without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Say for every repository whether its key was made by Seawall and has been exported
+    Status(Output),
+}
 
 /// What the loss of a key means, said where one is exported.
 const MEANING: &str = "\
