@@ -2,7 +2,7 @@
 
 use super::databases::{Before, Copies};
 use super::error::{Reason, RepositoryError};
-use super::files::LocalFiles;
+use super::files::name_of;
 use super::lock::Lock;
 use super::reach::{prepare, reach};
 use super::report::{BackupReport, Cloned, Control, SnapshotMeta, VolumeTree};
@@ -162,14 +162,13 @@ impl RepositoryAdapter {
 
     /// Writes the snapshot, durable on return: the moment from which it exists.
     fn publish(&self, snapshot: &SnapshotFile) -> Result<SnapshotRecord, RepositoryError> {
-        let files: &LocalFiles = &self.files;
         let failed =
             |e: std::io::Error| RepositoryError::io("write the snapshot", &self.location.join("snapshots"), &e);
         let json = serde_json::to_vec(snapshot).map_err(|e| failed(e.into()))?;
         let sealed = self.sealer.seal(&json).map_err(failed)?;
         let name = hex::encode(Sha256::digest(&sealed));
         let id: Id = name.parse().map_err(|_| failed(std::io::Error::other("a hash that is no id")))?;
-        files.put(&files.path(FileType::Snapshot, &id), &[sealed.into()]).map_err(failed)?;
+        self.files.put(&name_of(FileType::Snapshot, &id), &[sealed.into()]).map_err(failed)?;
         let record = snapshots::record(name, snapshot);
         lock(&self.known).insert(id, record.clone());
         Ok(record)

@@ -5,13 +5,13 @@
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
+use super::files::{Parts, name_of};
 use rustic_core::repofile::{BlobType, IndexFile, IndexPack, PackId};
 use rustic_core::{BlobId, DataId, FileType, Id};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs::File;
+use std::io;
 use std::num::NonZeroU32;
-use std::os::unix::fs::FileExt;
 
 /// Where a blob lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,34 +36,35 @@ impl Place {
 /// An open pack.
 pub(super) struct Pack {
     id: PackId,
-    file: File,
+    file: Box<dyn Parts>,
 }
 
 impl Pack {
     pub fn open(adapter: &RepositoryAdapter, id: PackId) -> Result<Self, RepositoryError> {
-        let path = adapter.files.path(FileType::Pack, &id);
-        let file = File::open(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => RepositoryError::because(
-                Reason::Damaged,
-                format!("The repository {} lacks the file {}, which this snapshot needs", adapter.name, path.display()),
-                &e,
-            ),
-            _ => RepositoryError::io("read", &path, &e),
-        })?;
+        let name = name_of(FileType::Pack, &id);
+        let file = adapter.files.open(&name).map_err(|e| unreadable(adapter, &name, &e))?;
         Ok(Self { id, file })
     }
 
     /// Some of its bytes.
     pub fn read(&self, adapter: &RepositoryAdapter, offset: u32, buffer: &mut [u8]) -> Result<(), RepositoryError> {
-        let path = || adapter.files.path(FileType::Pack, &self.id);
-        self.file.read_exact_at(buffer, u64::from(offset)).map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => {
-                let message = format!("The file {} of the repository {} is cut short", path().display(), adapter.name);
-                RepositoryError::new(Reason::Damaged, message)
-            }
-            _ => RepositoryError::io("read", &path(), &e),
-        })
+        let read = self.file.read_exact_at(buffer, u64::from(offset));
+        read.map_err(|e| unreadable(adapter, &name_of(FileType::Pack, &self.id), &e))
     }
+}
+
+fn unreadable(adapter: &RepositoryAdapter, name: &str, error: &io::Error) -> RepositoryError {
+    let (path, repository) = (adapter.files.at(name), &adapter.name);
+    let damaged = match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("The repository {repository} lacks the file {}, which this snapshot needs", path.display())
+        }
+        io::ErrorKind::UnexpectedEof => {
+            format!("The file {} of the repository {repository} is cut short", path.display())
+        }
+        _ => return RepositoryError::io("read", &path, error),
+    };
+    RepositoryError::because(Reason::Damaged, damaged, error)
 }
 
 /// The pack of a place: the last one, where it is the same.
@@ -124,7 +125,7 @@ impl RepositoryAdapter {
             (opened, _) => opened,
         };
         plain.filter(|plain| DataId::from(Id::new(Sha256::digest(plain).into())) == *id).ok_or_else(|| {
-            let path = self.files.path(FileType::Pack, &place.pack);
+            let path = self.files.at(&name_of(FileType::Pack, &place.pack));
             let message = format!(
                 "The file {} of the repository {} is damaged: what it holds at byte {} is not what was stored there",
                 path.display(),

@@ -5,16 +5,14 @@
 //! its own that tells a process from a later one with the same number; restic ignores it.
 
 use super::error::{Reason, RepositoryError};
-use super::files::{LOCKS, LocalFiles, optional};
+use super::files::{Files, LOCKS, optional};
 use super::process::{Identity, effective_ids};
 use super::seal::Sealer;
 use crate::clock::{Clock, SystemClock};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -82,8 +80,8 @@ impl LockFile {
 /// A lock that is held: refreshed until dropped, then removed.
 #[derive(Debug)]
 pub(super) struct Lock {
-    files: Arc<LocalFiles>,
-    current: Arc<Mutex<PathBuf>>,
+    files: Arc<Files>,
+    current: Arc<Mutex<String>>,
     stop: Option<Sender<()>>,
     refresher: Option<JoinHandle<()>>,
 }
@@ -93,16 +91,16 @@ impl Lock {
     ///
     /// # Errors
     /// `Locked`, saying by whom; or the lock cannot be written.
-    pub(super) fn take(files: &Arc<LocalFiles>, sealer: &Sealer, exclusive: bool) -> Result<Self, RepositoryError> {
+    pub(super) fn take(files: &Arc<Files>, sealer: &Sealer, exclusive: bool) -> Result<Self, RepositoryError> {
         refuse_conflict(files, sealer, exclusive, None)?;
-        let path = write(files, sealer, exclusive)
-            .map_err(|e| RepositoryError::io("write a lock", &files.root().join(LOCKS), &e))?;
-        let current = Arc::new(Mutex::new(path.clone()));
+        let name =
+            write(files, sealer, exclusive).map_err(|e| RepositoryError::io("write a lock", &files.at(LOCKS), &e))?;
+        let current = Arc::new(Mutex::new(name.clone()));
         let (stop, stopped) = channel();
         let mut lock =
             Self { files: Arc::clone(files), current: Arc::clone(&current), stop: Some(stop), refresher: None };
         // Who wrote at the same time sees this lock, or is seen here.
-        refuse_conflict(files, sealer, exclusive, Some(&path))?;
+        refuse_conflict(files, sealer, exclusive, Some(&name))?;
         let (files, sealer) = (Arc::clone(files), sealer.clone());
         lock.refresher = std::thread::Builder::new()
             .name("repository-lock".to_owned())
@@ -127,56 +125,47 @@ impl Drop for Lock {
         {
             tracing::error!("the thread that refreshes a lock panicked");
         }
-        let path = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = optional(fs::remove_file(&*path)) {
-            tracing::warn!(lock = %path.display(), %error, "a lock stays behind; it is stale in 30 minutes");
+        let name = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.files.take_away(&name) {
+            let lock = self.files.at(&name);
+            tracing::warn!(lock = %lock.display(), %error, "a lock stays behind; it is stale in 30 minutes");
         }
     }
 }
 
-fn write(files: &LocalFiles, sealer: &Sealer, exclusive: bool) -> io::Result<PathBuf> {
+fn write(files: &Files, sealer: &Sealer, exclusive: bool) -> io::Result<String> {
     let json = serde_json::to_vec(&LockFile::own(exclusive)).map_err(io::Error::other)?;
     let content = sealer.seal(&json)?;
-    let path = files.root().join(LOCKS).join(hex::encode(Sha256::digest(&content)));
-    files.put(&path, &[content.into()])?;
-    Ok(path)
+    let name = format!("{LOCKS}/{}", hex::encode(Sha256::digest(&content)));
+    files.put(&name, &[content.into()])?;
+    Ok(name)
 }
 
 /// A fresh lock first, then the old one away: at no time is there none.
-fn refresh(files: &LocalFiles, sealer: &Sealer, exclusive: bool, current: &Mutex<PathBuf>) -> io::Result<()> {
+fn refresh(files: &Files, sealer: &Sealer, exclusive: bool, current: &Mutex<String>) -> io::Result<()> {
     let fresh = write(files, sealer, exclusive)?;
     let old = std::mem::replace(&mut *current.lock().unwrap_or_else(PoisonError::into_inner), fresh);
-    optional(fs::remove_file(old)).map(|_| ())
+    files.take_away(&old)
 }
 
 /// Fails when there is another's lock that does not go together with the wanted one. Removes stale ones.
-fn refuse_conflict(
-    files: &LocalFiles,
-    sealer: &Sealer,
-    exclusive: bool,
-    own: Option<&Path>,
-) -> Result<(), RepositoryError> {
-    let directory = files.root().join(LOCKS);
-    let failed = |e: io::Error| RepositoryError::io("read the locks", &directory, &e);
-    let Some(entries) = optional(fs::read_dir(&directory)).map_err(failed)? else {
-        return fs::create_dir(&directory).map_err(failed);
-    };
+fn refuse_conflict(files: &Files, sealer: &Sealer, exclusive: bool, own: Option<&str>) -> Result<(), RepositoryError> {
+    let failed = |e: io::Error| RepositoryError::io("read the locks", &files.at(LOCKS), &e);
     let now = SystemClock.now();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        let named = path.file_name().and_then(super::files::id_of).is_some();
-        if own == Some(path.as_path()) || !named {
+    for file in files.list(LOCKS).map_err(failed)? {
+        let name = format!("{LOCKS}/{}", file.name);
+        if own == Some(name.as_str()) {
             continue;
         }
-        let Some(content) = optional(fs::read(&path)).map_err(failed)? else { continue };
+        let Some(content) = optional(files.read(&name)).map_err(failed)? else { continue };
         let lock = sealer.open_json(&content).and_then(|json| serde_json::from_slice::<LockFile>(&json).ok());
         let stale = match &lock {
             Some(lock) => lock.is_stale(now),
-            None => is_old(&path, now),
+            None => now.duration_since(file.written) > STALE,
         };
         if stale {
-            tracing::info!(lock = %path.display(), holder = lock.map(|l| l.holder()), "removed a stale lock");
-            optional(fs::remove_file(&path)).map_err(failed)?;
+            tracing::info!(lock = name, holder = lock.map(|l| l.holder()), "removed a stale lock");
+            files.take_away(&name).map_err(failed)?;
             continue;
         }
         if exclusive || lock.as_ref().is_none_or(|lock| lock.exclusive) {
@@ -194,28 +183,21 @@ fn refuse_conflict(
     Ok(())
 }
 
-fn is_old(path: &Path, now: Timestamp) -> bool {
-    fs::metadata(path)
-        .and_then(|meta| meta.modified())
-        .ok()
-        .and_then(|modified| Timestamp::try_from(modified).ok())
-        .is_some_and(|modified| now.duration_since(modified) > STALE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::repository::files::Disk;
     use rustic_core::repofile::MasterKey;
 
-    fn directory() -> (tempfile::TempDir, Arc<LocalFiles>, Sealer) {
+    fn directory() -> (tempfile::TempDir, Arc<Files>, Sealer) {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join(LOCKS)).unwrap();
-        let files = Arc::new(LocalFiles::new(dir.path()));
+        std::fs::create_dir(dir.path().join(LOCKS)).unwrap();
+        let files = Arc::new(Files::new(Arc::new(Disk::new(dir.path()))));
         (dir, files, Sealer::new(&MasterKey::new()).unwrap())
     }
 
-    fn names(dir: &tempfile::TempDir) -> Vec<PathBuf> {
-        fs::read_dir(dir.path().join(LOCKS)).unwrap().map(|entry| entry.unwrap().path()).collect()
+    fn names(dir: &tempfile::TempDir) -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(dir.path().join(LOCKS)).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
     #[test]
@@ -228,7 +210,7 @@ mod tests {
         assert_eq!((before.len(), after.len()), (1, 1));
         assert_ne!(before, after);
         drop(lock);
-        assert_eq!(names(&dir), [] as [PathBuf; 0]);
+        assert_eq!(names(&dir), [] as [std::path::PathBuf; 0]);
     }
 
     #[test]

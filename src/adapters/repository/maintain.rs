@@ -1,7 +1,6 @@
 //! Forgetting, pruning.
 
 use super::error::{Reason, RepositoryError};
-use super::files::LocalFiles;
 use super::lock::Lock;
 use super::report::{Control, PruneReport};
 use super::{RepositoryAdapter, library};
@@ -86,7 +85,7 @@ impl RepositoryAdapter {
     }
 
     fn prune_with(&self, config: Bytes, control: &Control) -> Result<PruneReport, RepositoryError> {
-        let files: Arc<LocalFiles> = Arc::new(self.files.with(config, control.cancel.clone()));
+        let files = Arc::new(self.files.with(config, control.cancel.clone()));
         let options = PruneOptions::default();
         self.guarded("prune", || {
             let repository = library(&files)?.open(&Credentials::Masterkey(self.master.clone()))?;

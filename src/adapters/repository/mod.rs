@@ -1,4 +1,4 @@
-//! Repositories in restic's format, on a local disk. The only place that knows the library which speaks it.
+//! Repositories in restic's format. The only place that knows the library which speaks it.
 //!
 //! The library is `rustic_core`, wrapped: what it cannot be trusted with is done here. Snapshots are written by
 //! [`backup`] alone and only when the run is good; files are read by our own walker; lock files are ours; a panic in
@@ -36,7 +36,7 @@ pub use report::{
 use crate::adapters::key::Secret;
 use crate::reconcile::SnapshotRecord;
 use bytes::Bytes;
-use files::{LocalFiles, optional};
+use files::{Disk, Files, Found, Storage};
 use gate::{Gate, NoPass};
 use rustic_core::repofile::{MasterKey, SnapshotFile};
 use rustic_core::{
@@ -45,7 +45,6 @@ use rustic_core::{
 };
 use seal::Sealer;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -61,11 +60,11 @@ const TREE_PACK_SIZE: u32 = 4 * 1024 * 1024;
 pub struct RepositoryAdapter {
     name: String,
     location: PathBuf,
-    files: Arc<LocalFiles>,
+    files: Arc<Files>,
     master: MasterKey,
     sealer: Sealer,
     /// The config file as it was when opened, sealed.
-    stored_config: Vec<u8>,
+    stored_config: Bytes,
     open: Repository<OpenStatus>,
     resident: Mutex<Option<Resident>>,
     known: Mutex<BTreeMap<Id, SnapshotRecord>>,
@@ -88,50 +87,25 @@ impl std::fmt::Debug for RepositoryAdapter {
 }
 
 impl RepositoryAdapter {
-    /// Whether there is a repository. `false`: there is nothing, or what an unfinished first start left, so that one
-    /// can be made.
-    ///
-    /// # Errors
-    /// The directory holds something else, or cannot be read.
-    pub fn exists(location: &Path) -> Result<bool, RepositoryError> {
-        let failed = |e: io::Error| RepositoryError::io("look for a repository", location, &e);
-        let Some(meta) = optional(fs::metadata(location)).map_err(failed)? else { return Ok(false) };
-        let other = |what: &str| {
-            let place = location.display();
-            let message =
-                format!("{place} is not a repository: {what}. Name a directory that is empty or does not exist yet");
-            RepositoryError::new(Reason::NotARepository, message)
-        };
-        if !meta.is_dir() {
-            return Err(other("it is not a directory"));
-        }
-        if optional(fs::metadata(location.join("config"))).map_err(failed)?.is_some() {
-            return Ok(true);
-        }
-        for entry in fs::read_dir(location).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            let blank = match name.to_str() {
-                Some("keys" | "lost+found") => true,
-                Some("snapshots" | "index" | files::LOCKS) => is_bare(&entry.path(), false).map_err(failed)?,
-                Some("data") => is_bare(&entry.path(), true).map_err(failed)?,
-                Some(name) => name.starts_with("config-tmp-"),
-                None => false,
-            };
-            if !blank {
-                return Err(other(&format!("it holds {} and no config file", name.to_string_lossy())));
-            }
-        }
-        Ok(false)
-    }
-
     /// Opens the repository at `location`; makes it first where there is none yet.
     ///
     /// # Errors
     /// See [`Reason`].
     pub fn open_or_init(name: &str, location: &Path, password: &Secret) -> Result<Self, RepositoryError> {
-        let exists = Self::exists(location)?;
-        let plain = Arc::new(LocalFiles::new(location));
+        let storage: Arc<dyn Storage> = Arc::new(Disk::new(location));
+        let exists = exists(&*storage)?;
+        Self::open_on(name, storage, exists, password)
+    }
+
+    /// As [`RepositoryAdapter::open_or_init`], on any storage of which is known whether there is a repository.
+    fn open_on(
+        name: &str,
+        storage: Arc<dyn Storage>,
+        exists: bool,
+        password: &Secret,
+    ) -> Result<Self, RepositoryError> {
+        let location = &storage.root().to_owned();
+        let plain = Arc::new(Files::new(storage));
         let credentials = Credentials::password(password.reveal());
         let doing = if exists { "open" } else { "make the repository" };
         let opened = guarded(doing, location, || {
@@ -149,14 +123,14 @@ impl RepositoryAdapter {
         let master = opened.key();
         let sealer = Sealer::new(&master)
             .ok_or_else(|| RepositoryError::new(Reason::Damaged, "The repository's master key has a wrong length"))?;
-        let stored_config = fs::read(location.join("config"))
-            .map_err(|e| RepositoryError::io("read the config file", &location.join("config"), &e))?;
+        let stored_config =
+            plain.read("config").map_err(|e| RepositoryError::io("read the config file", &plain.at("config"), &e))?;
         let config = fixed_sizes(&opened, &sealer, location)?;
         let files = Arc::new(plain.with(config, CancellationToken::new()));
         let open = guarded("open", location, || library(&files)?.open(&Credentials::Masterkey(master.clone())))?;
         Ok(Self {
             name: name.to_owned(),
-            location: location.to_owned(),
+            location: location.clone(),
             files,
             master,
             sealer,
@@ -174,10 +148,10 @@ impl RepositoryAdapter {
         &self.name
     }
 
-    /// Whether the repository on disk is still the one that was opened.
+    /// Whether the repository is still the one that was opened.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        fs::read(self.location.join("config")).is_ok_and(|config| config == self.stored_config)
+        self.files.read("config").is_ok_and(|config| config == self.stored_config)
     }
 
     /// Every snapshot, whoever made it. Reads only those that were not there the last time.
@@ -245,12 +219,28 @@ impl RepositoryAdapter {
     }
 }
 
+/// Whether there is a repository. `false`: there is nothing, or what an unfinished first start left, so that one can be
+/// made.
+fn exists(storage: &dyn Storage) -> Result<bool, RepositoryError> {
+    let place = storage.root();
+    match storage.look().map_err(|e| RepositoryError::io("look for a repository", place, &e))? {
+        Found::Repository => Ok(true),
+        Found::Nothing => Ok(false),
+        Found::Other(what) => {
+            let place = place.display();
+            let message =
+                format!("{place} is not a repository: {what}. Name a directory that is empty or does not exist yet");
+            Err(RepositoryError::new(Reason::NotARepository, message))
+        }
+    }
+}
+
 fn interrupted() -> RepositoryError {
     RepositoryError::new(Reason::Interrupted, "The run was ended from outside before it was done; no snapshot was made")
 }
 
 /// The library's repository over these files.
-fn library(files: &Arc<LocalFiles>) -> RusticResult<Repository<()>> {
+fn library(files: &Arc<Files>) -> RusticResult<Repository<()>> {
     let options = RepositoryOptions::default().no_cache(true);
     Repository::new(&options, &RepositoryBackends::new(Arc::clone(files) as _, None))
 }
@@ -277,18 +267,6 @@ fn fixed_sizes(opened: &Repository<OpenStatus>, sealer: &Sealer, location: &Path
     config.extra_verify = Some(true);
     let content = serde_json::to_vec(&config).map_err(io::Error::other).and_then(|json| sealer.seal(&json));
     content.map(Bytes::from).map_err(|e| RepositoryError::io("prepare the config", location, &e))
-}
-
-/// Whether a directory holds no file; with `deep`, its directories may be there but have to be empty.
-fn is_bare(directory: &Path, deep: bool) -> io::Result<bool> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let fine = deep && entry.file_type()?.is_dir() && is_bare(&entry.path(), false)?;
-        if !fine {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,5 +1,6 @@
 //! From a `Repository` document to an open repository, kept open.
 
+use super::files::{Disk, Storage};
 use super::{Reason, RepositoryAdapter, RepositoryError};
 use crate::adapters::key::{self, Secret};
 use crate::policy::{Repository, RepositoryLocation, SecretRef};
@@ -142,7 +143,8 @@ impl Registry {
             *slot = None;
         }
         let location = self.location(repository);
-        let exists = RepositoryAdapter::exists(&location)?;
+        let storage: Arc<dyn Storage> = Arc::new(Disk::new(&location));
+        let exists = super::exists(&*storage)?;
         if !exists {
             self.refuse_to_replace(&repository.name, &location)?;
             if !create {
@@ -150,7 +152,7 @@ impl Registry {
             }
         }
         let password = self.password(repository, &location, exists)?;
-        let adapter = Arc::new(RepositoryAdapter::open_or_init(&repository.name, &location, &password)?);
+        let adapter = Arc::new(RepositoryAdapter::open_on(&repository.name, storage, exists, &password)?);
         self.remember(&repository.name, &location)?;
         *slot = Some(Opened { digest: repository.digest.clone(), password, adapter: Arc::clone(&adapter) });
         Ok(Some(adapter))

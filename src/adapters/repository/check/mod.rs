@@ -9,6 +9,7 @@ mod salvage;
 mod trees;
 
 use super::error::RepositoryError;
+use super::files::{Files, name_of, optional};
 use super::lock::Lock;
 use super::report::Control;
 use super::{Reason, RepositoryAdapter};
@@ -20,9 +21,7 @@ use rustic_core::repofile::{BlobType, SnapshotFile};
 use rustic_core::{BlobId, FileType, Id};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 use trees::Trees;
 
 /// How much of the damage is told in full.
@@ -105,9 +104,9 @@ impl RepositoryAdapter {
     }
 
     fn is_whole(&self, tpe: FileType, id: &Id, what: &str, found: &mut Found<'_>) -> Result<bool, RepositoryError> {
-        let path = self.files.path(tpe, id);
+        let file = name_of(tpe, id);
         let name = id.to_hex();
-        match hash(&path, |_| Ok(())) {
+        match hash(&self.files, &file, |_| Ok(())) {
             Ok(Some(hash)) if hash == name.as_str() => Ok(true),
             // Removed by someone since it was listed.
             Ok(None) => Ok(true),
@@ -119,7 +118,7 @@ impl RepositoryAdapter {
                 }
                 Ok(false)
             }
-            Err(error) => Err(RepositoryError::io(&format!("read {what}"), &path, &error)),
+            Err(error) => Err(RepositoryError::io(&format!("read {what}"), &self.files.at(&file), &error)),
         }
     }
 
@@ -131,21 +130,13 @@ impl RepositoryAdapter {
 }
 
 /// The SHA-256 of a file in hex; `None` when there is none. `seen` is told of the bytes as they are read.
-fn hash(path: &Path, mut seen: impl FnMut(u64) -> io::Result<()>) -> io::Result<Option<String>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 256 << 10]);
-    loop {
-        let length = file.read(&mut buffer)?;
-        if length == 0 {
-            return Ok(Some(hex::encode(hash.finalize())));
-        }
-        hash.update(&buffer[..length]);
-        seen(length as u64)?;
-    }
+fn hash(files: &Files, name: &str, mut seen: impl FnMut(u64) -> io::Result<()>) -> io::Result<Option<String>> {
+    let mut hash = Sha256::new();
+    let read = files.read_through(name, &mut |part| {
+        hash.update(part);
+        seen(part.len() as u64)
+    });
+    Ok(optional(read)?.map(|()| hex::encode(hash.finalize())))
 }
 
 /// A content or tree, by which packs and trees name it.

@@ -1,14 +1,12 @@
 //! The files that hold the data.
 
 use super::{Blob, Found, hash};
+use crate::adapters::repository::files::name_of;
 use crate::adapters::repository::{RepositoryAdapter, RepositoryError};
 use crate::policy::quantity::count;
 use rustic_core::repofile::{IndexFile, IndexPack};
 use rustic_core::{FileType, Id};
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 
 /// The packs that the index names, and what they hold.
 pub(super) struct Packs {
@@ -68,8 +66,7 @@ impl Packs {
                 continue;
             }
             found.go_on()?;
-            let path = adapter.files.path(FileType::Pack, id);
-            let read = hash(&path, |length| {
+            let read = hash(&adapter.files, &name_of(FileType::Pack, id), |length| {
                 bytes += length;
                 progress.add_bytes(length);
                 Ok(())
@@ -97,11 +94,11 @@ impl Packs {
                 known.extend(pack.blobs.iter().map(|blob| (blob.tpe, blob.id)));
                 continue;
             };
-            let file = File::open(adapter.files.path(FileType::Pack, id));
+            let file = name_of(FileType::Pack, id);
             let mut lost = 0;
             for blob in &pack.blobs {
                 let (offset, length) = (blob.location.offset, blob.location.length);
-                let read = file.as_ref().ok().and_then(|file| part(file, offset, length).ok());
+                let read = adapter.files.read_part(&file, offset, length).ok();
                 if read.and_then(|sealed| adapter.sealer.open(&sealed)).is_some() {
                     known.insert((blob.tpe, blob.id));
                 } else {
@@ -116,11 +113,4 @@ impl Packs {
         found.lost.retain(|blob, _| !known.contains(blob));
         known
     }
-}
-
-/// Some bytes of a file.
-pub(super) fn part(file: &File, offset: u32, length: u32) -> io::Result<Vec<u8>> {
-    let mut sealed = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    file.read_exact_at(&mut sealed, u64::from(offset))?;
-    Ok(sealed)
 }

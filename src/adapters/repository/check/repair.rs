@@ -4,7 +4,7 @@
 //! refer to what is lost are whole again once a backup has stored the same contents anew, and else lose it.
 
 use super::{Found, hash};
-use crate::adapters::repository::files::sync_directory;
+use crate::adapters::repository::files::name_of;
 use crate::adapters::repository::lock::Lock;
 use crate::adapters::repository::maintain::PATIENCE;
 use crate::adapters::repository::report::Control;
@@ -14,8 +14,6 @@ use crate::reconcile::CheckReport;
 use crate::reconcile::verification::Portion;
 use rustic_core::{FileType, Id, RepairIndexOptions};
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 
 /// Where files are moved that are not what was written.
 const ASIDE: &str = "damaged";
@@ -107,7 +105,7 @@ impl RepositoryAdapter {
     /// Whether there is a file that is not what was written, or cannot be read. Asked right before it is touched: what
     /// was good after all stays where it is, and a right file in a size that the index does not say is the index's fault.
     fn is_spoiled(&self, tpe: FileType, id: &Id) -> bool {
-        match hash(&self.files.path(tpe, id), |_| Ok(())) {
+        match hash(&self.files, &name_of(tpe, id), |_| Ok(())) {
             Ok(None) => false,
             Ok(Some(hash)) => hash != id.to_hex().as_str(),
             Err(_) => true,
@@ -116,13 +114,9 @@ impl RepositoryAdapter {
 
     /// Moves a file to where nobody looks for it.
     fn set_aside(&self, tpe: FileType, id: &Id) -> Result<(), RepositoryError> {
-        let path = self.files.path(tpe, id);
-        let aside = self.location.join(ASIDE);
-        let failed = |e: io::Error| RepositoryError::io("move a damaged file aside", &path, &e);
-        fs::create_dir_all(&aside).map_err(failed)?;
-        let name = format!("{}-{}", tpe.dirname(), id.to_hex().as_str());
-        fs::rename(&path, aside.join(name)).map_err(failed)?;
-        sync_directory(&aside).map_err(failed)?;
-        path.parent().map_or(Ok(()), |parent| sync_directory(parent).map_err(failed))
+        let name = name_of(tpe, id);
+        let aside = format!("{ASIDE}/{}-{}", tpe.dirname(), id.to_hex().as_str());
+        let moved = self.files.rename(&name, &aside);
+        moved.map_err(|e| RepositoryError::io("move a damaged file aside", &self.files.at(&name), &e))
     }
 }

@@ -3,14 +3,13 @@
 //! Format: restic's design document, "Pack Format": the sealed blobs, then a sealed header of one entry each (type,
 //! length, length before compression where there was one, hash), then the header's length in four bytes.
 
-use super::packs::part;
+use crate::adapters::repository::files::name_of;
 use crate::adapters::repository::{RepositoryAdapter, RepositoryError};
 use bytes::Bytes;
 use rustic_core::repofile::{BlobType, IndexBlob, IndexFile, IndexPack};
 use rustic_core::{FileType, Id};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 
 impl RepositoryAdapter {
@@ -31,15 +30,14 @@ impl RepositoryAdapter {
 
     /// Writes what can still be read of a pack into a new one, which no index knows yet. How many parts those are.
     pub(super) fn salvage(&self, id: &Id, pack: &IndexPack) -> Result<u64, RepositoryError> {
-        let path = self.files.path(FileType::Pack, id);
-        let failed = |e: io::Error| RepositoryError::io("save what can be read of", &path, &e);
-        let Ok(file) = File::open(&path) else { return Ok(0) };
+        let file = name_of(FileType::Pack, id);
+        let failed = |e: io::Error| RepositoryError::io("save what can be read of", &self.files.at(&file), &e);
         let (mut parts, mut header) = (Vec::new(), Vec::new());
         for blob in &pack.blobs {
-            let Ok(sealed) = part(&file, blob.location.offset, blob.location.length) else { continue };
+            let Ok(sealed) = self.files.read_part(&file, blob.location.offset, blob.location.length) else { continue };
             if self.sealer.open(&sealed).is_some() {
                 header.extend(entry(blob));
-                parts.push(Bytes::from(sealed));
+                parts.push(sealed);
             }
         }
         let saved = parts.len() as u64;
@@ -50,8 +48,8 @@ impl RepositoryAdapter {
         let length = u32::try_from(header.len()).map_err(|e| failed(io::Error::other(e)))?;
         parts.extend([Bytes::from(header), Bytes::copy_from_slice(&length.to_le_bytes())]);
         let hash = parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize();
-        let to = self.files.path(FileType::Pack, &Id::new(hash.into()));
-        self.files.put(&to, &parts).map_err(|e| RepositoryError::io("write", &to, &e))?;
+        let to = name_of(FileType::Pack, &Id::new(hash.into()));
+        self.files.put(&to, &parts).map_err(|e| RepositoryError::io("write", &self.files.at(&to), &e))?;
         Ok(saved)
     }
 }
