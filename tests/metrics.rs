@@ -46,7 +46,8 @@ fn fresh() -> StatusSnapshot {
     unseen.quiesce = Some(QuiesceStatus { mode: Mode::Stop, max_duration_seconds: 600.0, last: None });
     unseen.drill = Some(undrilled());
     let outside = values::unseen(Kind::Database, "supabase", "db");
-    let mut status = status(vec![policy("new", vec![unseen]), outside]);
+    let bucket = values::unseen(Kind::Bucket, "cloudflareR2", "files");
+    let mut status = status(vec![policy("new", vec![unseen]), outside, bucket]);
     status.docker.up = false;
     status.reconciled_at = None;
     status.config.last_reload_successful = false;
@@ -77,6 +78,9 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
         ("provider_backup_successful{db,supabase,db}", 0.0),
         ("provider_check_successful{db,supabase,db}", 0.0),
         ("provider_check_last_success_timestamp_seconds{db,supabase,db}", 0.0),
+        ("bucket_protected{files,files}", 0.0),
+        ("bucket_check_successful{files,files}", 0.0),
+        ("bucket_check_last_success_timestamp_seconds{files,files}", 0.0),
         ("objective_rpo_seconds{db}", 86_400.0),
         ("drill_last_success_timestamp_seconds{new,v}", 0.0),
         ("drill_last_run_successful{new,v}", 0.0),

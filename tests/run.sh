@@ -19,7 +19,7 @@ declare -A package_of=(
   [cc]="gcc libc6-dev" [dockerd]=docker.io [docker-compose]=docker-compose [promtool]=prometheus [prometheus]=prometheus [restic]=restic
   [borg]=borgbackup [shellcheck]=shellcheck [sqlite3]=sqlite3 [setfacl]=acl [setfattr]=attr [jq]=jq [curl]=curl [git]=git
   [systemd-analyze]=systemd [python3]=python3 [pgrep]=procps [busybox]=busybox-static [flock]=util-linux [/usr/bin/time]=time
-  [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs
+  [pip3]=python3-pip [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs
 )
 cargo_deny=0.20.2
 
@@ -45,6 +45,16 @@ install_packages() {
   [ -z "$ours" ] || rm -f "$policy"
   [ "$code" -eq 0 ] || tail -n 20 "$logs/packages.log" >&2
   return "$code"
+}
+
+# Programs that Debian has not, by version and hash.
+install_tools() {
+  local have=$tools/python/installed
+  ! cmp -s tests/tools.txt "$have" || return 0
+  rm -rf "$tools/python"
+  python3 -m pip install --quiet --no-deps --require-hashes --target "$tools/python" -r tests/tools.txt >"$logs/tools.log" 2>&1 ||
+    { tail -n 20 "$logs/tools.log" >&2; return 1; }
+  cp tests/tools.txt "$have"
 }
 
 start_engine() {
@@ -128,7 +138,7 @@ mkdir -p "$logs" && rm -f "$logs"/*.log
 command -v cargo >/dev/null || { echo "tests/run.sh: no cargo here; Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer is needed" >&2; exit 1; }
 trap end_what_we_started EXIT
 trap 'exit 130' INT TERM
-if install_packages && start_engine; then
+if install_packages && install_tools && start_engine; then
   [ "$#" -gt 0 ] || set -- fmt shell alerts clippy tests deny deploy readme compare
   for name in "$@"; do
     if [ "$(type -t "suite_$name")" != function ]; then

@@ -36,6 +36,17 @@ fn protected(name: &str, volume: &str, id: char, criticality: &str) -> PolicySta
     PolicyStatus { criticality: criticality.into(), ..policy(name, vec![source]) }
 }
 
+fn bucket(name: &str, protection: &str) -> PolicyStatus {
+    let mut policy = PolicyStatus { criticality: "high".into(), ..unseen(Kind::Bucket, "cloudflareR2", name) };
+    let watched = policy.watched.as_mut().unwrap();
+    watched.known = true;
+    watched.protection = Some(protection.into());
+    watched.verdict.status = if protection == "none" { Truth::False } else { Truth::True };
+    watched.verdict.message = "the bucket lock rule `keep` holds what is written for 30d".into();
+    watched.evidence = vec!["GET lock: 1 rule, 1 of them enabled".into()];
+    policy
+}
+
 /// The product of the page that Seawall replaces, in the middle of its life.
 fn product() -> StatusSnapshot {
     let exempt = |name: &str, reason: &str, sources| PolicyStatus {
@@ -53,6 +64,7 @@ fn product() -> StatusSnapshot {
         protected("n8n-data", "prosaasil_n8n_data", 'a', "critical"),
         protected("whatsapp-auth", "prosaasil_whatsapp_auth", 'b', "critical"),
         PolicyStatus { criticality: "critical".into(), ..unseen(Kind::Database, "supabase", "main") },
+        bucket("uploads", "bucketLock"),
     ]);
     let volume = status.volumes.remove("a").unwrap();
     for (name, coverage, policies) in [
@@ -100,6 +112,8 @@ fn what_the_old_page_says_is_in_the_book() {
         "seawall restore n8n-data",
         "--undo",
         "The volume `prosaasil_whatsapp_auth` is lost or damaged",
+        "Objects in the bucket `uploads` at cloudflareR2 were deleted or overwritten",
+        "bucket lock rule",
         "### One file is lost",
         "### The whole host is lost",
         "`.env`",

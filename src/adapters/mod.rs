@@ -1,6 +1,8 @@
-//! Protocols and formats of others: the Docker engine, restic repositories.
+//! Protocols and formats of others: the Docker engine, restic repositories, S3 and the APIs of providers.
 
+pub mod buckets;
 pub mod clone;
+pub mod cloudflare;
 pub mod docker;
 pub mod exchange;
 pub mod http_client;
@@ -8,5 +10,6 @@ pub mod key;
 pub mod lay;
 pub mod providers;
 pub mod repository;
+pub mod s3;
 pub mod sqlite;
 pub mod volume_walk;

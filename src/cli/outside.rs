@@ -25,6 +25,7 @@ pub fn described(watched: &Watched, style: Style, now: Timestamp) -> String {
                 line("Too old from", &absolute_or(Some(deadline), now, ""));
             }
         }
+        Kind::Bucket => line("Protection", watched.protection.as_deref().unwrap_or("unknown")),
     }
     if !watched.evidence.is_empty() {
         lines.line("Evidence:");

@@ -6,7 +6,7 @@ use super::style::{Style, Tone};
 use crate::controller::ports::CountedEvent;
 use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::{Coverage, Verdict};
-use crate::reconcile::watch::Watched;
+use crate::reconcile::watch::{Kind, Watched};
 use crate::reconcile::{Outcome, RunResult, SourceKey};
 use crate::status::model::{
     Condition, FileStatus, PolicyStatus, RepositoryStatus, RunningStatus, StatusSnapshot, StoredSnapshot, Truth,
@@ -92,7 +92,11 @@ fn watched_row(policy: &PolicyStatus, watched: &Watched, ready: Option<&Conditio
         policy.name.as_str().into(),
         Field::toned(truth_word(truth), truth_tone(truth)),
         "1".into(),
-        relative_or(watched.newest, now, "unknown").into(),
+        match watched.kind {
+            Kind::Database => relative_or(watched.newest, now, "unknown"),
+            Kind::Bucket => "-".to_owned(),
+        }
+        .into(),
         relative_or(watched.next_look, now, "-").into(),
         "-".into(),
         "-".into(),

@@ -27,6 +27,7 @@ pub(super) fn of(executor: &Executor, work: &Work, policy: &Policy, name: &str) 
         Source::Volume(source) => volume(executor, work, policy, source, name),
         Source::Path(source) => path(executor, work, policy, source),
         Source::ManagedDatabase(_) => Err(refused("A database at its provider is looked at, not copied")),
+        Source::Bucket(_) => Err(refused("A bucket is looked at, not copied")),
     }
 }
 

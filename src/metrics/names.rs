@@ -102,6 +102,12 @@ metrics! {
         "Whether the newest look at the provider's backups learnt something. 0 before the first.";
     PROVIDER_CHECK_LAST_SUCCESS Gauge "provider_check_last_success_timestamp_seconds" ["policy", "provider", "database"]
         "When a look at the provider's backups last learnt something. 0 before the first.";
+    BUCKET_PROTECTED Gauge "bucket_protected" ["policy", "bucket"]
+        "Whether the provider protects what is in the bucket as the policy asks. 0 while that is not known.";
+    BUCKET_CHECK_SUCCESSFUL Gauge "bucket_check_successful" ["policy", "bucket"]
+        "Whether the newest look at the bucket told whether it is protected. 0 before the first.";
+    BUCKET_CHECK_LAST_SUCCESS Gauge "bucket_check_last_success_timestamp_seconds" ["policy", "bucket"]
+        "When a look at the bucket last told whether it is protected. 0 before the first.";
     REPOSITORY_HEALTHY Gauge "repository_healthy" ["repository"]
         "Whether the repository can be opened and listed, and no check has found it damaged. 0 before the first look.";
     REPOSITORY_CHECK_LAST_SUCCESS Gauge "repository_check_last_success_timestamp_seconds" ["repository"]

@@ -5,7 +5,7 @@ use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::{Coverage, Verdict};
 use crate::reconcile::watch::{Kind, Watched};
 use crate::reconcile::{Operation, RunResult};
-use crate::status::model::{PolicyStatus, SourceStatus, StatusSnapshot};
+use crate::status::model::{PolicyStatus, SourceStatus, StatusSnapshot, Truth};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,6 +108,12 @@ fn outside(out: &mut Samples, policy: &PolicyStatus, watched: &Watched) {
             out.add(&names::PROVIDER_SUCCESSFUL, &labels, truth(watched.known && !watched.failed));
             out.add(&names::PROVIDER_CHECK_SUCCESSFUL, &labels, truth(watched.known));
             out.add(&names::PROVIDER_CHECK_LAST_SUCCESS, &labels, instant(watched.answered_at));
+        }
+        Kind::Bucket => {
+            let labels = [policy.name.as_str(), watched.name.as_str()];
+            out.add(&names::BUCKET_PROTECTED, &labels, truth(watched.verdict.status == Truth::True));
+            out.add(&names::BUCKET_CHECK_SUCCESSFUL, &labels, truth(watched.known));
+            out.add(&names::BUCKET_CHECK_LAST_SUCCESS, &labels, instant(watched.answered_at));
         }
     }
 }

@@ -3,11 +3,12 @@
 //! One look at a time for each policy, few at once in all; what servers say of rate limits holds for all policies.
 
 use crate::adapters::http_client::{HttpClient, Limits, Patience, Reach};
-use crate::adapters::{key, providers};
+use crate::adapters::{buckets, key, providers};
 use crate::clock::Clock;
 use crate::controller::ports::Loaded;
 use crate::policy::{Access, Desired, Policy, Source, Treatment};
-use crate::reconcile::watch::{Answer, Probe, Trouble};
+use crate::reconcile::watch::{Answer, Probe, Trouble, bucket};
+use crate::status::model::Truth;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -176,9 +177,11 @@ impl Lookout {
         }
         let learnt = match &result {
             Ok(Answer::Database(answer)) => answer.newest(),
+            Ok(Answer::Bucket(_)) => None,
             Err(_) => before.and_then(|probe| probe.newest),
         };
-        let answered_at = if result.is_ok() { Some(now) } else { before.and_then(|probe| probe.answered_at) };
+        let told = result.as_ref().is_ok_and(|answer| tells(policy, answer, now));
+        let answered_at = if told { Some(now) } else { before.and_then(|probe| probe.answered_at) };
         let probe = Probe { digest: policy.digest.clone(), at: now, next: now, result, answered_at, newest: learnt };
         Probe { next: next(policy, &probe), ..probe }
     }
@@ -190,6 +193,7 @@ impl Lookout {
                 let client = self.client(&database.access).await?;
                 providers::look(database, &client, &token, now).await.map(Answer::Database)
             }
+            Source::Bucket(bucket) => buckets::look(bucket, self.patience, &self.limits).await.map(Answer::Bucket),
             Source::Volume(_) | Source::Path(_) => {
                 Err(Trouble { reason: "Misconfigured", message: "it is on this host".to_owned() })
             }
@@ -202,6 +206,16 @@ impl Lookout {
         let made = tokio::task::spawn_blocking(move || HttpClient::new(&reach, patience, limits)).await;
         let made = made.map_err(|error| Trouble { reason: "Misconfigured", message: error.to_string() })?;
         made.map_err(|error| providers::trouble(&error))
+    }
+}
+
+/// Whether an answer says what was to be known. A server that answers everything with "not you" does not.
+fn tells(policy: &Policy, answer: &Answer, now: Timestamp) -> bool {
+    match (&policy.source, answer) {
+        (Source::Bucket(bucket), Answer::Bucket(answer)) => {
+            bucket::judge(bucket, answer, now).0.status != Truth::Unknown
+        }
+        _ => true,
     }
 }
 

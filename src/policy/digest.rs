@@ -29,6 +29,7 @@ pub(super) fn policy(policy: &Policy) -> String {
     meaning[policy.source.kind()] = match &policy.source {
         Source::Volume(volume) => self::volume(volume),
         Source::ManagedDatabase(database) => database.meaning(),
+        Source::Bucket(bucket) => bucket.meaning(),
         Source::Path(path) => json!({ "path": path.path, "exclude": set(&path.exclude) }),
     };
     hash(meaning)
@@ -37,11 +38,7 @@ pub(super) fn policy(policy: &Policy) -> String {
 /// The digest of a repository.
 pub(super) fn repository(repository: &Repository) -> String {
     let RepositoryLocation::Local { path } = &repository.location;
-    let password = match &repository.password_from {
-        None => Json::Null,
-        Some(SecretRef::Env(name)) => json!({ "env": name }),
-        Some(SecretRef::File(path)) => json!({ "file": path }),
-    };
+    let password = repository.password_from.as_ref().map(SecretRef::meaning);
     let mut meaning = json!({ "kind": "Repository", "name": repository.name, "path": path, "password": password });
     if let Some(check) = &repository.check {
         meaning["check"] = json!({ "schedule": schedule(&check.schedule), "read": check.read_data_percent });

@@ -17,6 +17,7 @@ pub mod quantity;
 pub mod quiesce;
 mod raw;
 pub mod retention;
+pub mod s3;
 pub mod schedule;
 mod schema;
 mod structure;
@@ -32,10 +33,14 @@ pub use model::{
     BackupSpec, Criticality, Desired, Objectives, PathSource, Policy, Repository, RepositoryLocation, SecretRef,
     Source, Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
-pub use outside::{Access, DatabaseProvider, ManagedDatabase, TokenScope};
+pub use outside::{
+    Access, Bucket, BucketProvider, CloudflareAccess, DatabaseProvider, Jurisdiction, KeepAtLeast, ManagedDatabase,
+    ProtectionKind, TokenScope,
+};
 pub use parse::{Document, Kind, Parsed, parse};
 pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};
 pub use retention::{Guard, Retention};
+pub use s3::S3Access;
 pub use schedule::{Rule, Schedule, ScheduleError};
 pub use schema::schema;
 pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, RepositoryCheck};

@@ -1,6 +1,6 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{Drill, ManagedDatabase, Quiesce, RepositoryCheck, Retention, Schedule};
+use super::{Bucket, Drill, ManagedDatabase, Quiesce, RepositoryCheck, Retention, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -107,6 +107,8 @@ pub enum Source {
     Volume(VolumeSource),
     /// A database that a provider runs; its own backups are observed.
     ManagedDatabase(Box<ManagedDatabase>),
+    /// A bucket; its protection is observed.
+    Bucket(Box<Bucket>),
     /// A directory or file of this host.
     Path(PathSource),
 }
@@ -119,6 +121,7 @@ impl Source {
             Self::Volume(_) => "volume",
             Self::Path(_) => "path",
             Self::ManagedDatabase(_) => "managedDatabase",
+            Self::Bucket(_) => "bucket",
         }
     }
 }
@@ -245,4 +248,14 @@ pub enum SecretRef {
     Env(#[schemars(regex(pattern = r"^[^=]+$"))] String),
     /// The absolute path of a file; one trailing line break is not part of the secret.
     File(#[schemars(extend("pattern" = "^/"))] PathBuf),
+}
+
+impl SecretRef {
+    /// The meaning, for the digest.
+    pub(super) fn meaning(&self) -> serde_json::Value {
+        match self {
+            Self::Env(name) => serde_json::json!({ "env": name }),
+            Self::File(path) => serde_json::json!({ "file": path }),
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod verification;
 pub use quiesce::{ContainerSelector, Hook, OnError, Quiesce, QuiesceMode};
 pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, PERCENT, RepositoryCheck, SIZE, Verification};
 
-use super::outside::raw::ManagedDatabase;
+use super::outside::raw::{Bucket, ManagedDatabase};
 use super::{Criticality, SecretRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,9 +84,9 @@ pub struct Metadata {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false}}}},
+    {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false, "bucket": false}}}},
     {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false, "verification": false,
-        "source": {"required": ["managedDatabase"]}}},
+        "source": {"anyOf": [{"required": ["managedDatabase"]}, {"required": ["bucket"]}]}}},
     {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false, "verification": false}},
 ]))]
 pub struct BackupPolicySpec {
@@ -142,6 +142,8 @@ pub enum Source {
     Path(PathSource),
     /// A database that a provider runs, whose own backups are looked at.
     ManagedDatabase(ManagedDatabase),
+    /// A bucket of objects, whose protection is looked at.
+    Bucket(Box<Bucket>),
 }
 
 /// A directory with all that is in it, or one file. No container is touched while it is read.

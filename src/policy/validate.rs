@@ -150,6 +150,7 @@ fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
         raw::Source::ManagedDatabase(database) => {
             outside::check::database(check, database).map(Box::new).map(Source::ManagedDatabase)
         }
+        raw::Source::Bucket(bucket) => outside::check::bucket(check, bucket).map(Box::new).map(Source::Bucket),
     }
 }
 
@@ -217,7 +218,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             raw::Source::Volume(volume) => {
                 (volume.quiesce.is_some(), volume.sqlite.is_some(), volume.snapshot == raw::Snapshot::Auto)
             }
-            raw::Source::Path(_) | raw::Source::ManagedDatabase(_) => (false, false, false),
+            raw::Source::Path(_) | raw::Source::ManagedDatabase(_) | raw::Source::Bucket(_) => (false, false, false),
         };
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");
@@ -237,7 +238,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
         }
         return Some(Treatment::Exempt { reason: exempt.reason.trim().to_owned() });
     }
-    if matches!(spec.source, raw::Source::ManagedDatabase(_)) {
+    if matches!(spec.source, raw::Source::ManagedDatabase(_) | raw::Source::Bucket(_)) {
         return outside::check::watch(check, spec);
     }
     if spec.schedule.is_none() && check.tree.get("spec").is_none_or(|spec| spec.get("exempt").is_none()) {

@@ -29,7 +29,7 @@ pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched
     let source = match &policy.source {
         Source::Volume(source) => source,
         Source::Path(source) => return vec![Matched { name: &source.path, place: Place::Path }],
-        Source::ManagedDatabase(_) => return Vec::new(),
+        Source::ManagedDatabase(_) | Source::Bucket(_) => return Vec::new(),
     };
     match &source.select {
         VolumeSelect::Name(name) => vec![Matched { name, place: Place::Volume(docker.volumes.get(name)) }],

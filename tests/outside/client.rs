@@ -8,7 +8,7 @@ use std::time::Duration;
 
 fn client() -> HttpClient {
     let millis = Duration::from_millis;
-    let patience = Patience { connect: millis(500), attempt: millis(500), pause: millis(1) };
+    let patience = Patience { connect: millis(500), attempt: millis(500), pause: millis(1), attempts: 3 };
     HttpClient::new(&Reach::default(), patience, Arc::default()).unwrap()
 }
 

@@ -4,8 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may; the lint's own exception misses its helpers")]
 
+mod buckets;
 mod client;
 #[path = "../support/cloud.rs"]
 mod cloud;
 mod databases;
+#[path = "../support/seaweed.rs"]
+mod seaweed;
+mod seaweed_buckets;
 mod world;

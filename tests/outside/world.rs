@@ -24,7 +24,7 @@ pub fn now() -> Timestamp {
 /// Somebody who looks, and does not wait long.
 pub fn lookout() -> Lookout {
     let millis = Duration::from_millis;
-    Lookout::with_patience(Patience { connect: millis(500), attempt: millis(500), pause: millis(1) })
+    Lookout::with_patience(Patience { connect: millis(500), attempt: millis(500), pause: millis(1), attempts: 3 })
 }
 
 /// A policy of a source, with a file that holds the token for it. `TOKEN_FILE` and `URL` in the text are replaced.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may; the lint's own exception misses its helpers")]
 
+mod buckets;
 mod hostile;
 mod linking;
 mod meaning;

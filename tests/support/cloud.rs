@@ -81,7 +81,8 @@ impl Cloud {
         format!("http://{}", self.address)
     }
 
-    /// What it says from now on where the method, a space, and the path with its query are `line`.
+    /// What it says from now on where the method, a space, and the path with its query are `line`. `GET *` is every GET that
+    /// has no line of its own.
     pub fn say(&self, line: &str, say: Say) {
         self.then(line, vec![say]);
     }
@@ -133,6 +134,8 @@ async fn respond(
     let say = {
         let mut state = state.lock().unwrap();
         state.asked.push(Asked { line: line.clone(), headers, body });
+        let any = format!("{} *", head.method);
+        let line = if state.answers.contains_key(&line) { line } else { any };
         match state.answers.get_mut(&line) {
             Some(says) if says.len() > 1 => says.remove(0),
             Some(says) => says[0].clone(),

@@ -149,8 +149,9 @@ pub fn unseen(kind: Kind, provider: &str, name: &str) -> PolicyStatus {
         next_look: None,
         known: false,
         newest: None,
-        deadline: Some(Timestamp::UNIX_EPOCH),
+        deadline: (kind == Kind::Database).then_some(Timestamp::UNIX_EPOCH),
         failed: false,
+        protection: None,
     };
     PolicyStatus { watched: Some(watched), repositories: Vec::new(), timeout_seconds: None, ..policy(name, Vec::new()) }
 }

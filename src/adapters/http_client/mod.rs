@@ -24,9 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a request is made at most.
-const ATTEMPTS: u32 = 3;
-
 /// A server that asks for a longer pause than this is left alone until the next look.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -48,12 +45,14 @@ pub struct Patience {
     pub attempt: Duration,
     /// The pause before the second attempt; it doubles, and up to as much again is added by chance.
     pub pause: Duration,
+    /// How often a request is made at most.
+    pub attempts: u32,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         let (connect, attempt) = (Duration::from_secs(10), Duration::from_secs(30));
-        Self { connect, attempt, pause: Duration::from_millis(500) }
+        Self { connect, attempt, pause: Duration::from_millis(500), attempts: 3 }
     }
 }
 
@@ -73,10 +72,16 @@ pub struct Request {
 }
 
 impl Request {
+    /// Any request. `limit`: most bytes that the answer may have.
+    #[must_use]
+    pub fn new(method: Method, url: String, body: Bytes, limit: usize) -> Self {
+        Self { method, url, headers: HeaderMap::new(), body, limit }
+    }
+
     /// A GET of an answer of at most 1 MiB.
     #[must_use]
     pub fn get(url: String) -> Self {
-        Self { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new(), limit: 1 << 20 }
+        Self::new(Method::GET, url, Bytes::new(), 1 << 20)
     }
 
     /// A POST of JSON that only asks.
@@ -172,7 +177,7 @@ impl HttpClient {
                 Err(error) if error.may_pass() => pause,
                 Err(_) => return result,
             };
-            if attempt == ATTEMPTS || wait > LONGEST_PAUSE {
+            if attempt >= self.patience.attempts || wait > LONGEST_PAUSE {
                 return result;
             }
             attempt += 1;
@@ -222,8 +227,11 @@ impl HttpClient {
                 }
                 HttpError::Broken(host.into(), causes(&*error))
             })?;
-            if head.status.is_redirection() && head.status != StatusCode::NOT_MODIFIED {
-                let to = head.headers.get("location").and_then(|l| l.to_str().ok()?.parse::<Uri>().ok());
+            if head.status.is_redirection()
+                && head.status != StatusCode::NOT_MODIFIED
+                && let Some(to) = head.headers.get("location")
+            {
+                let to = to.to_str().ok().and_then(|to| to.parse::<Uri>().ok());
                 let to = to.and_then(|to| to.host().map(str::to_owned)).unwrap_or_else(|| "another path".to_owned());
                 return Err(HttpError::Redirected(host.into(), to));
             }

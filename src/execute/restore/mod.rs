@@ -185,7 +185,7 @@ fn stop(task: &Task<'_>) -> Quiesce {
     let policy = task.work.desired.policies.get(&task.source.policy);
     let asked = policy.and_then(|policy| match &policy.source {
         Source::Volume(source) => source.quiesce.clone(),
-        Source::Path(_) | Source::ManagedDatabase(_) => None,
+        Source::Path(_) | Source::ManagedDatabase(_) | Source::Bucket(_) => None,
     });
     Quiesce {
         means: Means::Stop,

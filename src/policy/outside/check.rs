@@ -34,6 +34,8 @@ pub(in crate::policy) fn watch(check: &mut Check<'_>, spec: &BackupPolicySpec) -
     schedule(check, "spec.schedule", raw).map(Box::new).map(Treatment::Watch)
 }
 
+pub(in crate::policy) use super::bucket::check::bucket;
+
 pub(in crate::policy) fn database(check: &mut Check<'_>, raw: &raw::ManagedDatabase) -> Option<ManagedDatabase> {
     let at = |field: &str| format!("spec.source.managedDatabase.{field}");
     let before = check.count();
@@ -101,14 +103,18 @@ fn access(
     if let Some(url) = endpoint {
         endpoint_url(check, &at("endpoint"), url, allow_http);
     }
-    if ca_file.is_some_and(|file| !file.is_absolute()) {
-        check.find(&at("caFile"), "the path of a file of certificates is absolute");
-    }
+    self::ca_file(check, &at("caFile"), ca_file);
     let endpoint = endpoint.map(|url| url.trim_end_matches('/').to_owned());
     Access { endpoint, ca_file: ca_file.cloned(), allow_http }
 }
 
-fn endpoint_url(check: &mut Check<'_>, field: &str, url: &str, allow_http: bool) {
+pub(in crate::policy) fn ca_file(check: &mut Check<'_>, field: &str, file: Option<&PathBuf>) {
+    if file.is_some_and(|file| !file.is_absolute()) {
+        check.find(field, "the path of a file of certificates is absolute");
+    }
+}
+
+pub(in crate::policy) fn endpoint_url(check: &mut Check<'_>, field: &str, url: &str, allow_http: bool) {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '\\');
     let Some(rest) = rest.filter(|rest| !rest.is_empty() && rest.len() <= 1024 && !rest.contains(strange)) else {

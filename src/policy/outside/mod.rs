@@ -1,5 +1,6 @@
-//! Sources that live outside the host. No copy of them is made: what their provider keeps is observed and judged.
+//! Sources that live outside the host: what their provider keeps is observed and judged.
 
+mod bucket;
 pub(super) mod check;
 pub(super) mod raw;
 
@@ -8,6 +9,7 @@ use serde_json::{Value as Json, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use bucket::{Bucket, BucketProvider, CloudflareAccess, Jurisdiction, KeepAtLeast, ProtectionKind};
 pub use raw::{DatabaseProvider, TokenScope};
 
 /// How often such a source is looked at when the policy does not say.
@@ -59,7 +61,7 @@ impl ManagedDatabase {
             "id": self.id,
             "branch": self.branch,
             "scope": self.scope.as_str(),
-            "tokenFrom": secret(&self.token_from),
+            "tokenFrom": self.token_from.meaning(),
             "maxAge": super::digest::ms(self.max_age),
             "minWindow": self.min_window.map(super::digest::ms),
             "access": self.access.meaning(),
@@ -70,12 +72,5 @@ impl ManagedDatabase {
 impl Access {
     fn meaning(&self) -> Json {
         json!({ "endpoint": self.endpoint, "caFile": self.ca_file, "allowHttp": self.allow_http })
-    }
-}
-
-fn secret(from: &SecretRef) -> Json {
-    match from {
-        SecretRef::Env(name) => json!({ "env": name }),
-        SecretRef::File(path) => json!({ "file": path }),
     }
 }

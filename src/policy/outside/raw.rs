@@ -1,5 +1,7 @@
 //! Sources outside the host as a person writes them. The comments here are the descriptions in `schema/`.
 
+pub use super::bucket::raw::Bucket;
+
 use crate::policy::SecretRef;
 use crate::policy::raw::Duration;
 use schemars::JsonSchema;

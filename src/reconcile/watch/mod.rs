@@ -3,13 +3,16 @@
 //! No copy is made and no run is started; looks are taken by `observe`, and judged here. What nobody knows is
 //! [`Truth::Unknown`], which is never protected.
 
+pub mod bucket;
 pub mod database;
+pub mod expiry;
 
 use super::Observed;
 use super::backups::earliest;
 use super::freshness::later;
 use crate::policy::{Desired, Policy, Source, Treatment};
 use crate::status::model::Truth;
+use bucket::BucketAnswer;
 use database::DatabaseAnswer;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,8 @@ pub struct Probe {
 pub enum Answer {
     /// Of a database.
     Database(DatabaseAnswer),
+    /// Of a bucket.
+    Bucket(BucketAnswer),
 }
 
 /// Why a look learnt nothing.
@@ -57,6 +62,8 @@ pub struct Trouble {
 pub enum Kind {
     /// A managed database: is the provider's newest backup fresh?
     Database,
+    /// A bucket: are its objects protected?
+    Bucket,
 }
 
 impl Kind {
@@ -65,6 +72,7 @@ impl Kind {
     pub const fn condition(self) -> &'static str {
         match self {
             Self::Database => "ProviderBackupFresh",
+            Self::Bucket => "BucketProtected",
         }
     }
 }
@@ -121,6 +129,10 @@ pub struct Watched {
     pub deadline: Option<Timestamp>,
     /// Whether the newest look found that the provider's newest backup failed, or that there is none.
     pub failed: bool,
+    /// A bucket's protection, in one word: `versioning`, `objectLock`, `bucketLock`, `none`, `unknown`. `None` where the
+    /// newest look learnt nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<String>,
 }
 
 /// The conclusions about all sources outside the host, sorted by policy; and when time alone changes one.
@@ -142,6 +154,7 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, now: Timestamp) -
 fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched> {
     let (kind, provider, name, source) = match &policy.source {
         Source::ManagedDatabase(db) => (Kind::Database, db.provider.as_str(), db.id.clone(), db.name()),
+        Source::Bucket(bucket) => (Kind::Bucket, bucket.provider.as_str(), bucket.name.clone(), bucket.source()),
         Source::Volume(_) | Source::Path(_) => return None,
     };
     let unknown = |reason: &str, message: String| Judgement::new(Truth::Unknown, reason, message);
@@ -173,10 +186,12 @@ fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched
         newest: probe.and_then(|probe| probe.newest),
         deadline: None,
         failed: false,
+        protection: None,
     };
     match (&policy.source, answer) {
-        (_, Err(why)) => {
-            watched.objective = policy.objectives.rpo.map(|_| Judgement { ..why.clone() });
+        (source, Err(why)) => {
+            let promised = policy.objectives.rpo.filter(|_| matches!(source, Source::ManagedDatabase(_)));
+            watched.objective = promised.map(|_| why.clone());
             watched.verdict = why;
         }
         (Source::ManagedDatabase(db), Ok((Answer::Database(answer), at))) => {
@@ -186,7 +201,15 @@ fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched
             watched.objective = policy.objectives.rpo.map(|rpo| database::objective(rpo, answer, at, now));
             watched.evidence.clone_from(&answer.evidence);
         }
-        (Source::Volume(_) | Source::Path(_), Ok(_)) => return None,
+        (Source::Bucket(bucket), Ok((Answer::Bucket(answer), _))) => {
+            let (verdict, word) = bucket::judge(bucket, answer, now);
+            watched.known = verdict.status != Truth::Unknown;
+            watched.verdict = verdict;
+            watched.protection = Some(word.to_owned());
+            watched.evidence.clone_from(&answer.evidence);
+        }
+        // The digest says that the answer is to this policy, so it is of its kind.
+        (_, Ok(_)) => return None,
     }
     if let Source::ManagedDatabase(db) = &policy.source
         && !policy.suspend

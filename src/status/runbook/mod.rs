@@ -9,6 +9,7 @@ mod words;
 use super::model::{Condition, PolicyStatus, SourceStatus, StatusSnapshot, Truth};
 use crate::policy::quantity::{bytes, count};
 use crate::reconcile::plan::{Coverage, Verdict};
+use crate::reconcile::watch::Kind;
 use jiff::Timestamp;
 use words::{age, cell, clean, code, id, seconds, when};
 
@@ -155,8 +156,12 @@ fn glance(book: &mut Book, status: &StatusSnapshot, now: Timestamp) {
             continue;
         }
         if let Some(watched) = &policy.watched {
-            let newest =
-                watched.newest.map_or_else(|| "**not known**".to_owned(), |at| format!("{} ago", age(at, now)));
+            let newest = match watched.kind {
+                Kind::Database => {
+                    watched.newest.map_or_else(|| "**not known**".to_owned(), |at| format!("{} ago", age(at, now)))
+                }
+                Kind::Bucket => format!("protection: {}", watched.protection.as_deref().unwrap_or("**unknown**")),
+            };
             rows.push(row(&format!("{} at {}", watched.name, watched.provider), newest, "-".to_owned()));
             continue;
         }
@@ -198,13 +203,19 @@ fn protected(book: &mut Book, policy: &PolicyStatus, status: &StatusSnapshot, no
     }
     if let Some(watched) = &policy.watched {
         let provider = clean(&watched.provider);
-        let newest = watched
-            .newest
-            .map_or_else(|| "**not known**".to_owned(), |at| format!("{} ({} ago)", when(at), age(at, now)));
-        book.item(format!(
-            "Database {}, kept by {provider}; its newest restorable backup: {newest}",
-            code(&watched.name)
-        ));
+        let name = code(&watched.name);
+        book.item(match watched.kind {
+            Kind::Database => {
+                let newest = watched
+                    .newest
+                    .map_or_else(|| "**not known**".to_owned(), |at| format!("{} ({} ago)", when(at), age(at, now)));
+                format!("Database {name}, kept by {provider}; its newest restorable backup: {newest}")
+            }
+            Kind::Bucket => {
+                let protection = watched.protection.as_deref().unwrap_or("**unknown**");
+                format!("Bucket {name} at {provider}; protection: {protection}: {}", clean(&watched.verdict.message))
+            }
+        });
         for line in &watched.evidence {
             book.line(format!("  - {}", clean(line)));
         }

@@ -2,13 +2,16 @@
 
 use super::words::{clean, code, id, measured, seconds, shell};
 use super::{Book, by_criticality, noun, recovery_time};
-use crate::reconcile::watch::Watched;
+use crate::reconcile::watch::{Kind, Watched};
 use crate::status::model::{PolicyStatus, ProjectStatus, RepositoryStatus, SourceStatus, StatusSnapshot};
 
 pub(super) fn all(book: &mut Book, status: &StatusSnapshot) {
     for policy in by_criticality(status).filter(|policy| policy.exempt.is_none()) {
         if let Some(watched) = &policy.watched {
-            database(book, policy, watched, status);
+            match watched.kind {
+                Kind::Database => database(book, policy, watched, status),
+                Kind::Bucket => bucket(book, policy, watched),
+            }
         }
         for source in &policy.sources {
             one_source(book, policy, source, status);
@@ -159,6 +162,47 @@ fn database(book: &mut Book, policy: &PolicyStatus, watched: &Watched, status: &
     book.step(2, format!("Restore it in {provider}'s console, to a time before the damage. What there is: `seawall describe policy {}`.", shell(&policy.name)));
     book.step(3, "Start what was stopped, run its migrations, and see that it is healthy. DNS, connection strings and passwords are as \
                  they were unless the provider made a new database: then `DATABASE_URL` has to follow.");
+}
+
+/// What protects a bucket says how its objects come back.
+fn bucket(book: &mut Book, policy: &PolicyStatus, watched: &Watched) {
+    let (name, provider) = (code(&watched.name), clean(&watched.provider));
+    book.heading(3, &format!("Objects in the bucket {name} at {provider} were deleted or overwritten"));
+    book.step(1, "Take the keys that did it away from whoever has them: what is deleted next may be what is left.");
+    match watched.protection.as_deref() {
+        Some("versioning") => {
+            book.step(
+                2,
+                format!(
+                    "Older versions are kept: list them (`aws s3api list-object-versions --bucket {}`), remove the \
+                          delete markers, and copy the versions from before the damage over the newest.",
+                    shell(&watched.name)
+                ),
+            );
+        }
+        Some(lock @ ("objectLock" | "bucketLock")) => {
+            let rules = if lock == "bucketLock" { "bucket lock rule" } else { "object lock" };
+            book.step(
+                2,
+                format!(
+                    "What a {rules} covers could be neither deleted nor overwritten while it held: see that it is \
+                          all there, and that the rule still is (`seawall describe policy {}`).",
+                    shell(&policy.name)
+                ),
+            );
+        }
+        _ => {
+            let describe = shell(&policy.name);
+            book.step(
+                2,
+                format!(
+                    "**Nothing is known to have protected it.** Whatever other copies there are have to do; see \
+                          `seawall describe policy {describe}`."
+                ),
+            );
+        }
+    }
+    book.line("");
 }
 
 fn with_snapshots(status: &StatusSnapshot) -> impl Iterator<Item = &RepositoryStatus> {
