@@ -25,7 +25,7 @@ fn backup_while(
 #[test]
 fn files_that_vanish_make_a_partial_snapshot_and_the_run_goes_on() {
     let lab = Lab::new();
-    lab.write("0-first", noise(64 << 20));
+    lab.write("files/0-first", noise(64 << 20));
     for nth in 0..2000 {
         lab.write(&format!("files/{nth:05}"), "x");
     }

@@ -91,7 +91,7 @@ impl Iterator for ClonedWalk {
                 Cloned::Other(kind) => kind,
                 Cloned::File(name, files) => {
                     let opener =
-                        Opener::of_clone(&self.directory, name, files, (&path, meta.size), &self.notes, &self.cancel);
+                        Opener::of_clone(&self.directory, name, files, (&path, &meta), &self.notes, &self.cancel);
                     match opener {
                         Ok(opener) => Kind::File(opener),
                         Err(error) => {

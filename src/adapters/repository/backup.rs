@@ -3,6 +3,7 @@
 use super::databases::{Before, Copies};
 use super::error::{Reason, RepositoryError};
 use super::files::name_of;
+use super::index::Index;
 use super::lock::Lock;
 use super::reach::{prepare, reach};
 use super::report::{BackupReport, Cloned, Control, SnapshotMeta, VolumeTree};
@@ -11,9 +12,8 @@ use super::{RepositoryAdapter, guarded, interrupted, lock, snapshots};
 use crate::adapters::volume_walk::{Exclude, Notes, Walk};
 use crate::reconcile::{SnapshotRecord, SourceKey};
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{BackupOptions, FileType, Id, IndexedIdsStatus, ParentOptions, Repository};
+use rustic_core::{FileType, Id, TreeId};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 impl RepositoryAdapter {
@@ -49,10 +49,10 @@ impl RepositoryAdapter {
         let manifest_length = manifest.len() as u64;
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        let repository = self.resident()?;
+        let index = self.resident()?;
         let parent = self.parent(&meta.source, &meta.host)?;
         let failures = self.files.failures();
-        let before = self.before(&repository, parent.as_deref());
+        let before = self.before(&index, parent.as_ref().map(|(_, tree)| *tree));
 
         // Gone after everything that reads from it.
         let scratch = prepare(control, &tree.root);
@@ -63,16 +63,16 @@ impl RepositoryAdapter {
             .clone()
             .map(|databases| Copies::new(databases, before, Arc::clone(&notes), control.cancel.clone()));
         let source = Source::new(&tree.name, manifest, reached, control, copies);
-        let archived = self.archive(&repository, parent, &source, &tree.name, meta);
-        // Where the archiver broke off, what it had not begun to read is still in there.
-        drop(source);
+        let taken = guarded("store files", &self.location, || {
+            Ok(self.take_in(&index, parent, source, (&tree.name, meta), &notes))
+        });
         if cloned != Cloned::Yes {
             root.look_again();
         }
         if let Some(around) = &control.around {
             around.verdict()?;
         }
-        let mut snapshot = self.verdict(archived, &notes, failures, control, tree)?;
+        let mut snapshot = self.verdict(taken.flatten(), &notes, failures, control, tree)?;
 
         let (problems, problem_count) = notes.problems();
         snapshots::finish(&mut snapshot, problem_count == 0, manifest_length);
@@ -90,25 +90,10 @@ impl RepositoryAdapter {
         })
     }
 
-    /// Reads and stores everything but the snapshot itself.
-    fn archive(
-        &self,
-        repository: &Repository<IndexedIdsStatus>,
-        parent: Option<String>,
-        source: &Source,
-        name: &str,
-        meta: &SnapshotMeta,
-    ) -> Result<SnapshotFile, RepositoryError> {
-        let parents = ParentOptions::default().force(parent.is_none()).parents(parent.into_iter().collect::<Vec<_>>());
-        let options = BackupOptions::default().parent_opts(parents).no_scan(true);
-        let paths = [PathBuf::from("/").join(name)];
-        self.guarded("store files", || repository.archive(&options, source, snapshots::begin(meta), &paths))
-    }
-
-    /// Whether what the archiver returned may become a snapshot. It swallows much, so everything is asked again.
+    /// Whether what was taken may become a snapshot: for every way in which it may not be whole, that it is.
     fn verdict(
         &self,
-        archived: Result<SnapshotFile, RepositoryError>,
+        taken: Result<SnapshotFile, RepositoryError>,
         notes: &Notes,
         failures: u64,
         control: &Control,
@@ -125,7 +110,7 @@ impl RepositoryAdapter {
             );
             return Err(RepositoryError::new(Reason::SourceLost, message));
         }
-        // The archiver may report the consequence of a failed write instead of its cause, or nothing.
+        // Who found the way blocked may have been the first to tell.
         if self.files.failures() != failures
             && let Some((path, error)) = self.files.last_failure()
         {
@@ -137,27 +122,26 @@ impl RepositoryAdapter {
                 format!("Something could not be written to {}; no snapshot was made", self.location.display()),
             ));
         }
-        archived
+        taken
     }
 
-    /// The snapshot to compare with: the newest of the source and host.
-    fn parent(&self, source: &SourceKey, host: &str) -> Result<Option<String>, RepositoryError> {
+    /// The snapshot to compare with: the newest of the source and host, with its tree. One that cannot be read holds
+    /// nothing: everything is then read again.
+    fn parent(&self, source: &SourceKey, host: &str) -> Result<Option<(String, TreeId)>, RepositoryError> {
         let known = self.refresh_known()?;
         let own = known.values().filter(|record| record.source.as_ref() == Some(source) && record.host == host);
-        Ok(own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.clone()))
+        let newest = own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.clone());
+        drop(known);
+        Ok(newest.and_then(|id| {
+            let parsed: Id = id.parse().ok()?;
+            let snapshot = self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&parsed.into()));
+            snapshot.ok().map(|snapshot| (id, snapshot.tree))
+        }))
     }
 
-    /// Looks entries up in a snapshot. One that cannot be read holds nothing: everything is then read again.
-    fn before(&self, repository: &Arc<Repository<IndexedIdsStatus>>, parent: Option<&str>) -> Before {
-        let snapshot = parent.and_then(|id| {
-            let id: Id = id.parse().ok()?;
-            self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&id.into())).ok()
-        });
-        let (repository, location) = (Arc::clone(repository), self.location.clone());
-        Box::new(move |path| {
-            let tree = snapshot.as_ref()?.tree;
-            guarded("look into a snapshot", &location, || repository.node_from_path(tree, path)).ok()
-        })
+    /// Looks entries up in a tree. One that cannot be read holds nothing.
+    fn before<'a>(&'a self, index: &'a Index, tree: Option<TreeId>) -> Before<'a> {
+        Box::new(move |path| self.stored_entry(index, tree?, path))
     }
 
     /// Writes the snapshot, durable on return: the moment from which it exists.

@@ -39,8 +39,8 @@ impl RepositoryAdapter {
         sample: Sample,
         control: &Control,
     ) -> Result<Verified, RepositoryError> {
-        let repository = self.resident()?;
-        let node = self.node_at(&repository, id, path)?;
+        let index = self.resident()?;
+        let node = self.node_at(&index, id, path)?;
         let failed = |e: std::io::Error| RepositoryError::io("compare", at, &e);
         let mut walk = Walk::open(at, Exclude::default(), control.cancel.clone()).map_err(failed)?.peekable();
         let mut look = Look { sample, ..Look::default() };
@@ -49,7 +49,7 @@ impl RepositoryAdapter {
             if let Some(root) = root {
                 look.compare(&node, &root)?;
             }
-            self.visit(&repository, &node, &mut |path, node| {
+            self.visit(&index, &node, &mut |path, node| {
                 if control.cancel.is_cancelled() { Err(interrupted()) } else { look.meet(path, node, &mut walk) }
             })?;
         } else {
@@ -58,7 +58,7 @@ impl RepositoryAdapter {
         for entry in walk {
             look.differs(&entry.path, "is not in the snapshot");
         }
-        drop(repository);
+        drop(index);
         let ground = Ground::open(at).map_err(|e| failed(e.into()))?;
         self.read_back(&look, &ground, control)?;
         let (differences, difference_count) = look.differences.into_inner().unwrap_or_default();

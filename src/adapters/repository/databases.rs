@@ -52,12 +52,12 @@ impl Databases {
 }
 
 /// Looks a path up in the snapshot to compare with.
-pub(super) type Before = Box<dyn Fn(&Path) -> Option<Node> + Send + Sync>;
+pub(super) type Before<'a> = Box<dyn Fn(&Path) -> Option<Node> + 'a>;
 
 /// The databases of one reading.
-pub(super) struct Copies {
+pub(super) struct Copies<'a> {
     databases: Databases,
-    before: Before,
+    before: Before<'a>,
     notes: Arc<Notes>,
     cancel: CancellationToken,
     met: BTreeSet<PathBuf>,
@@ -75,8 +75,8 @@ pub(super) enum Taken {
     Copy(Box<Metadata>, File),
 }
 
-impl Copies {
-    pub(super) fn new(databases: Databases, before: Before, notes: Arc<Notes>, cancel: CancellationToken) -> Self {
+impl<'a> Copies<'a> {
+    pub(super) fn new(databases: Databases, before: Before<'a>, notes: Arc<Notes>, cancel: CancellationToken) -> Self {
         Self { databases, before, notes, cancel, met: BTreeSet::new() }
     }
 

@@ -6,8 +6,9 @@
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
 use super::files::{Parts, name_of};
+use super::index::Index;
 use rustic_core::repofile::{BlobType, IndexFile, IndexPack, PackId};
-use rustic_core::{BlobId, DataId, FileType, Id};
+use rustic_core::{BlobId, DataId, FileType, Id, TreeId};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::io;
@@ -110,21 +111,35 @@ impl RepositoryAdapter {
         Ok(places)
     }
 
+    /// A directory as it is stored.
+    pub(super) fn tree_json(&self, index: &Index, id: &TreeId) -> Result<Vec<u8>, RepositoryError> {
+        let place = index.tree(id).ok_or_else(|| {
+            let message = format!(
+                "The index of the repository {} knows nothing of a directory that is needed, {}; `seawall check` tells \
+                 what is damaged",
+                self.name,
+                id.to_hex().as_str()
+            );
+            RepositoryError::new(Reason::Damaged, message)
+        })?;
+        self.blob(&Pack::open(self, place.pack)?, id, &place)
+    }
+
     /// One blob, read for itself.
-    pub(super) fn blob(&self, pack: &Pack, id: &DataId, place: &Place) -> Result<Vec<u8>, RepositoryError> {
+    pub(super) fn blob(&self, pack: &Pack, id: &Id, place: &Place) -> Result<Vec<u8>, RepositoryError> {
         let mut sealed = vec![0; place.length as usize];
         pack.read(self, place.offset, &mut sealed)?;
         self.unpack(id, place, &sealed)
     }
 
     /// The content of a sealed blob. What does not have the hash that names it is not what was stored.
-    pub(super) fn unpack(&self, id: &DataId, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, RepositoryError> {
+    pub(super) fn unpack(&self, id: &Id, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, RepositoryError> {
         let opened = self.sealer.open(sealed);
         let plain = match (opened, place.plain) {
             (Some(packed), Some(length)) => zstd::bulk::decompress(&packed, length as usize).ok(),
             (opened, _) => opened,
         };
-        plain.filter(|plain| DataId::from(Id::new(Sha256::digest(plain).into())) == *id).ok_or_else(|| {
+        plain.filter(|plain| Id::new(Sha256::digest(plain).into()) == *id).ok_or_else(|| {
             let path = self.files.at(&name_of(FileType::Pack, &place.pack));
             let message = format!(
                 "The file {} of the repository {} is damaged: what it holds at byte {} is not what was stored there",

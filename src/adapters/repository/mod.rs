@@ -12,6 +12,8 @@ mod error;
 mod fetch;
 mod files;
 mod gate;
+mod index;
+mod intake;
 mod laid;
 mod lock;
 mod maintain;
@@ -38,9 +40,10 @@ use crate::reconcile::SnapshotRecord;
 use bytes::Bytes;
 use files::{Disk, Files, Found, Storage};
 use gate::{Gate, NoPass};
-use rustic_core::repofile::{MasterKey, SnapshotFile};
+use index::Index;
+use rustic_core::repofile::{IndexFile, IndexId, MasterKey, SnapshotFile};
 use rustic_core::{
-    ConfigOptions, Credentials, FileType, Id, IndexedIdsStatus, KeyOptions, OpenStatus, Repository, RepositoryBackends,
+    ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, Repository, RepositoryBackends,
     RepositoryOptions, RusticResult,
 };
 use seal::Sealer;
@@ -66,15 +69,9 @@ pub struct RepositoryAdapter {
     /// The config file as it was when opened, sealed.
     stored_config: Bytes,
     open: Repository<OpenStatus>,
-    resident: Mutex<Option<Resident>>,
+    resident: Mutex<Option<Arc<Index>>>,
     known: Mutex<BTreeMap<Id, SnapshotRecord>>,
     gate: Gate,
-}
-
-/// The index in memory, with the index files that it was read from.
-struct Resident {
-    repository: Arc<Repository<IndexedIdsStatus>>,
-    read_from: BTreeSet<Id>,
 }
 
 impl std::fmt::Debug for RepositoryAdapter {
@@ -186,22 +183,32 @@ impl RepositoryAdapter {
         Ok(known)
     }
 
-    /// The repository with an index that knows everything that is in it now.
-    fn resident(&self) -> Result<Arc<Repository<IndexedIdsStatus>>, RepositoryError> {
+    /// An index that knows everything that is in the repository now.
+    fn resident(&self) -> Result<Arc<Index>, RepositoryError> {
         let mut resident = lock(&self.resident);
         let ids = self.files.ids(FileType::Index);
         let ids = ids.map_err(|e| RepositoryError::io("list the index", &self.location, &e))?;
         let ids: BTreeSet<Id> = ids.into_iter().map(|(id, _)| id).collect();
-        if let Some(resident) = resident.as_ref().filter(|resident| resident.read_from == ids) {
-            return Ok(Arc::clone(&resident.repository));
-        }
-        // The old index goes before the new one comes: two at once would double the memory.
-        *resident = None;
-        let repository = Arc::new(self.guarded("read the index", || {
-            library(&self.files)?.open(&Credentials::Masterkey(self.master.clone()))?.to_indexed_ids()
-        })?);
-        *resident = Some(Resident { repository: Arc::clone(&repository), read_from: ids });
-        Ok(repository)
+        let (index, lacking) = match resident.as_ref().and_then(|index| Some((index, index.lacks(&ids)?))) {
+            Some((index, lacking)) if lacking.is_empty() => return Ok(Arc::clone(index)),
+            Some((index, lacking)) => (Arc::clone(index), lacking),
+            None => {
+                // The old one goes before the new one comes: two at once would double the memory.
+                *resident = None;
+                (Arc::default(), ids.into_iter().collect())
+            }
+        };
+        self.guarded("read the index", || {
+            let lacking: Vec<IndexId> = lacking.into_iter().map(IndexId::from).collect();
+            for file in self.open.stream_files_list::<IndexFile>(lacking)? {
+                let (id, file) = file?;
+                index.add(*id, file.packs.into_iter().map(|pack| (pack.id, pack.blobs)));
+            }
+            Ok(())
+        })?;
+        index.settle();
+        *resident = Some(Arc::clone(&index));
+        Ok(index)
     }
 
     fn guarded<T>(&self, doing: &str, work: impl FnOnce() -> RusticResult<T>) -> Result<T, RepositoryError> {

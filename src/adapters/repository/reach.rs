@@ -49,7 +49,7 @@ pub(super) fn reach(
         }
     }
     // Opened only now: what was listed before belongs to another moment than what is read.
-    let walk = walk()?;
+    let walk = walk()?.lazily();
     let (root, notes) = (walk.root().clone(), walk.notes());
     Ok(Reached { root, notes, entries: Box::new(walk), reading, cloned })
 }

@@ -40,20 +40,20 @@ impl RepositoryAdapter {
     ) -> Result<RestoreReport, RepositoryError> {
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        let repository = self.resident()?;
-        let node = self.node_at(&repository, id, path)?;
+        let index = self.resident()?;
+        let node = self.node_at(&index, id, path)?;
         let failed = |e: Errno| RepositoryError::io("restore", into, &e.into());
         let mut laid = Laid::new(into, Ground::open(into).map_err(failed)?);
         if node.is_dir() {
             laid.root = Some(attributes(&node.meta)?);
-            self.visit(&repository, &node, &mut |path, node| {
+            self.visit(&index, &node, &mut |path, node| {
                 if control.cancel.is_cancelled() { Err(interrupted()) } else { laid.make(path, node) }
             })?;
         } else {
             let name = path.file_name().unwrap_or_default().to_owned();
             laid.make(Path::new(&name), &node)?;
         }
-        drop(repository);
+        drop(index);
         let jobs = self.jobs(&laid)?;
         self.fetch(&laid, &jobs, control)?;
         laid.finish()

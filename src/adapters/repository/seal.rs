@@ -1,9 +1,9 @@
-//! restic's sealing of one file: AES-256-CTR and Poly1305-AES under the repository's master key.
+//! restic's sealing: AES-256-CTR and Poly1305-AES under the repository's master key.
 //!
 //! Format: restic's design document, section "Keys, Encryption and MAC": a random 16-byte nonce, the ciphertext, a
-//! 16-byte tag. The library seals everything else; lock files and the final write of a snapshot are sealed here.
+//! 16-byte tag. The library seals what it writes when it prunes and repairs; all else is sealed here.
 
-use aes256ctr_poly1305aes::aead::Aead;
+use aes256ctr_poly1305aes::aead::{Aead, AeadInPlace};
 use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
 use rustic_core::repofile::MasterKey;
 use std::io;
@@ -34,6 +34,20 @@ impl Sealer {
         let whole = [&nonce[..], &sealed[..]].concat();
         // As the library does with everything that it writes: what cannot be read back must not be stored.
         if self.open(&whole).as_deref() == Some(plain) { Ok(whole) } else { Err(io::Error::other("sealing failed")) }
+    }
+
+    /// Seals what lies between the first and the last 16 bytes, which become the nonce and the tag. Not read back: whoever
+    /// seals in bulk looks at what can go wrong, which is what was done to the content before.
+    pub(super) fn seal_in_place(&self, room: &mut [u8]) -> io::Result<()> {
+        let failed = || io::Error::other("sealing failed");
+        let (nonce, rest) = room.split_at_mut_checked(16).ok_or_else(failed)?;
+        let (content, tag) = rest.len().checked_sub(16).map(|length| rest.split_at_mut(length)).ok_or_else(failed)?;
+        getrandom::fill(nonce).map_err(|e| io::Error::other(e.to_string()))?;
+        let sealed = Aes256CtrPoly1305Aes::new(&self.0)
+            .encrypt_in_place_detached(Nonce::from_slice(nonce), &[], content)
+            .map_err(|_| failed())?;
+        tag.copy_from_slice(&sealed);
+        Ok(())
     }
 
     /// The JSON of a file that may have been compressed before it was sealed; `None` as for [`Sealer::open`].
@@ -68,6 +82,10 @@ mod tests {
             assert!(key.open(&touched).is_none());
         }
         assert!(key.open(b"short").is_none());
+        let mut room = [[0; 16].as_slice(), b"{}", &[0; 16]].concat();
+        key.seal_in_place(&mut room).unwrap();
+        assert_eq!(key.open(&room).unwrap(), b"{}");
+        assert!(key.seal_in_place(&mut [0; 31]).is_err());
         assert!(Sealer::new(&MasterKey::new()).unwrap().open(&sealed).is_none());
         assert_eq!(format!("{key:?}"), "***");
     }

@@ -1,4 +1,4 @@
-//! A walked volume as the library's archiver wants it.
+//! A walked volume as it goes into a snapshot.
 
 use super::RepositoryError;
 use super::databases::{Copies, Taken};
@@ -8,13 +8,12 @@ use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener};
 use crate::controller::ports::Progress;
 use base64::Engine;
 use rustic_core::repofile::{Metadata, Node, NodeType};
-use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Cursor, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The manifest's name in a snapshot.
 pub(super) const MANIFEST: &str = ".seawall.json";
@@ -47,13 +46,18 @@ impl Reading {
     }
 }
 
-/// The manifest and a volume, once.
-pub(super) struct Source {
-    parts: Mutex<Option<Parts>>,
+/// One entry as it goes into a snapshot.
+pub(super) struct Found {
+    /// In the snapshot.
+    pub path: PathBuf,
+    /// Without contents, and a file without attributes.
+    pub node: Node,
+    /// The contents of a file.
+    pub open: Option<Open>,
 }
 
 /// Iterates over the manifest and then the volume.
-pub(super) struct Parts {
+pub(super) struct Source<'a> {
     name: PathBuf,
     manifest: Option<(Metadata, Vec<u8>)>,
     walk: Box<dyn Iterator<Item = Entry> + Send>,
@@ -61,27 +65,28 @@ pub(super) struct Parts {
     progress: Arc<Progress>,
     /// `None` once the walk is over.
     reading: Option<Reading>,
-    copies: Option<Copies>,
+    copies: Option<Copies<'a>>,
 }
 
 /// Something with contents.
 pub(super) enum Open {
     Manifest(Vec<u8>),
     File(Box<Opener>, Arc<Progress>, Option<Reading>),
-    Copy(fs::File, Arc<Progress>),
+    /// A copy, and what it is a copy of.
+    Copy(fs::File, Box<Opener>, Arc<Progress>),
 }
 
-impl Source {
+impl<'a> Source<'a> {
     pub(super) fn new(
         name: &str,
         manifest: Vec<u8>,
         reached: Reached,
         control: &Control,
-        copies: Option<Copies>,
+        copies: Option<Copies<'a>>,
     ) -> Self {
         let Reached { root, notes, entries, reading, .. } = reached;
         let metadata = manifest_metadata(&manifest, root.meta());
-        let parts = Parts {
+        Self {
             name: PathBuf::from(name),
             manifest: Some((metadata, manifest)),
             walk: entries,
@@ -89,31 +94,17 @@ impl Source {
             progress: Arc::clone(&control.progress),
             reading: Some(reading),
             copies,
-        };
-        Self { parts: Mutex::new(Some(parts)) }
+        }
     }
 }
 
-impl ReadSource for Source {
-    type Open = Open;
-    type Iter = std::iter::Flatten<std::option::IntoIter<Parts>>;
-
-    fn size(&self) -> RusticResult<Option<u64>> {
-        Ok(None)
-    }
-
-    fn entries(&self) -> Self::Iter {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner).take().into_iter().flatten()
-    }
-}
-
-impl Iterator for Parts {
-    type Item = RusticResult<ReadSourceEntry<Open>>;
+impl Iterator for Source<'_> {
+    type Item = Found;
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((metadata, bytes)) = self.manifest.take() {
             let node = Node::new_node(OsStr::new(MANIFEST), NodeType::File, metadata);
-            return Some(Ok(ReadSourceEntry { path: MANIFEST.into(), node, open: Some(Open::Manifest(bytes)) }));
+            return Some(Found { path: MANIFEST.into(), node, open: Some(Open::Manifest(bytes)) });
         }
         loop {
             let Some(entry) = self.walk.next() else {
@@ -123,10 +114,12 @@ impl Iterator for Parts {
                 self.reading = None;
                 return None;
             };
-            let path = self.name.join(&entry.path);
+            // Joining nothing would add a slash.
+            let root = entry.path.as_os_str().is_empty();
+            let path = if root { self.name.clone() } else { self.name.join(&entry.path) };
             let at = entry.path.clone();
-            match self.node(entry, &path) {
-                Ok(Some(entry)) => return Some(Ok(entry)),
+            match self.found(entry, path) {
+                Ok(Some(found)) => return Some(found),
                 Ok(None) => {}
                 Err(problem) => self.notes.problem(&at, problem),
             }
@@ -134,21 +127,21 @@ impl Iterator for Parts {
     }
 }
 
-impl Parts {
+impl Source<'_> {
     /// `None`: it is left out.
-    fn node(&mut self, entry: Entry, path: &Path) -> Result<Option<ReadSourceEntry<Open>>, String> {
+    fn found(&mut self, entry: Entry, path: PathBuf) -> Result<Option<Found>, String> {
         let mut metadata = metadata(&entry.meta)?;
         let mut open = None;
         let kind = match entry.kind {
             Kind::Directory => NodeType::Dir,
             Kind::File(opener) => {
-                let taken = self.copies.as_mut().map(|c| c.take(&entry.path, path, &entry.meta, &opener));
+                let taken = self.copies.as_mut().map(|c| c.take(&entry.path, &path, &entry.meta, &opener));
                 let progress = Arc::clone(&self.progress);
                 open = Some(match taken {
                     Some(Taken::LeftOut) => return Ok(None),
                     Some(Taken::Copy(own, copy)) => {
                         metadata = *own;
-                        Open::Copy(copy, progress)
+                        Open::Copy(copy, Box::new(opener), progress)
                     }
                     Some(Taken::Unchanged(own)) => {
                         metadata = *own;
@@ -168,22 +161,36 @@ impl Parts {
             self.progress.add_files(1);
         }
         let node = Node::new_node(path.file_name().unwrap_or_default(), kind, metadata);
-        Ok(Some(ReadSourceEntry { path: path.to_owned(), node, open }))
+        Ok(Some(Found { path, node, open }))
     }
 }
 
-impl ReadSourceOpen for Open {
-    type Reader = Box<dyn Read + Send>;
+impl Open {
+    /// Opens it for reading.
+    pub(super) fn open(self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::Manifest(bytes) => Box::new(Cursor::new(bytes)),
+            Self::Copy(reader, _, progress) => Box::new(Counting { reader, progress, _reading: None }),
+            Self::File(opener, progress, reading) => {
+                Box::new(Counting { reader: opener.open()?, progress, _reading: reading })
+            }
+        })
+    }
 
-    fn open(self) -> RusticResult<Self::Reader> {
+    /// The attributes of the file.
+    ///
+    /// # Errors
+    /// It is not there any more, as a problem.
+    pub(super) fn attributes(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
         match self {
-            Self::Manifest(bytes) => Ok(Box::new(Cursor::new(bytes))),
-            Self::Copy(reader, progress) => Ok(Box::new(Counting { reader, progress, _reading: None })),
-            Self::File(opener, progress, reading) => match opener.open() {
-                Ok(reader) => Ok(Box::new(Counting { reader, progress, _reading: reading })),
-                Err(error) => Err(RusticError::with_source(ErrorKind::InputOutput, "could not open", error)),
-            },
+            Self::Manifest(_) => Ok(Vec::new()),
+            Self::File(opener, ..) | Self::Copy(_, opener, _) => opener.attributes(),
         }
+    }
+
+    /// Whether trouble with reading it is noted by who reads it.
+    pub(super) const fn tells_its_own_trouble(&self) -> bool {
+        matches!(self, Self::File(..))
     }
 }
 
@@ -195,7 +202,7 @@ struct Counting<R> {
 }
 
 impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.reader.read(buffer)?;
         self.progress.add_bytes(length as u64);
         Ok(length)
@@ -221,14 +228,19 @@ pub(super) fn metadata(meta: &Meta) -> Result<Metadata, String> {
         links: meta.links,
         ..Metadata::default()
     };
-    if !meta.xattrs.is_empty() {
-        // The library does not export the type of one attribute; its JSON form is public.
-        let attributes = meta.xattrs.iter().map(|(name, value)| {
+    set_attributes(&mut metadata, &meta.xattrs)?;
+    Ok(metadata)
+}
+
+/// Writes attributes down. The library does not export the type of one; its JSON form is public.
+pub(super) fn set_attributes(metadata: &mut Metadata, found: &[(String, Vec<u8>)]) -> Result<(), String> {
+    if !found.is_empty() {
+        let attributes = found.iter().map(|(name, value)| {
             serde_json::json!({"name": name, "value": base64::engine::general_purpose::STANDARD.encode(value)})
         });
         metadata.extended_attributes = serde_json::from_value(attributes.collect()).map_err(|e| e.to_string())?;
     }
-    Ok(metadata)
+    Ok(())
 }
 
 /// The manifest's own metadata: equal as long as its content is, and different as soon as it is not.

@@ -2,12 +2,13 @@
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
+use super::index::Index;
 use super::report::{EntryKind, Size, TreeEntry};
 use super::source::{MANIFEST, unix_mode};
 use crate::adapters::lay::is_entry_name;
 use crate::reconcile::SnapshotRecord;
-use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile};
-use rustic_core::{Id, IndexedIdsStatus, Repository, TreeId};
+use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, Tree};
+use rustic_core::{Id, TreeId};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -41,8 +42,8 @@ impl RepositoryAdapter {
     /// # Errors
     /// See [`Reason`].
     pub fn manifest(&self, id: &str) -> Result<Option<serde_json::Value>, RepositoryError> {
-        let repository = self.resident()?;
-        let root = self.children(&repository, self.root_tree(id)?)?;
+        let index = self.resident()?;
+        let root = self.children(&index, self.root_tree(id)?)?;
         let Some(node) = root.iter().find(|node| node.is_file() && *node.name() == *MANIFEST) else { return Ok(None) };
         let mut bytes = Vec::new();
         self.content(node, &mut bytes)?;
@@ -62,15 +63,15 @@ impl RepositoryAdapter {
         deep: bool,
         each: &mut dyn FnMut(TreeEntry) -> Result<(), RepositoryError>,
     ) -> Result<(), RepositoryError> {
-        let repository = self.resident()?;
-        let node = self.node_at(&repository, id, path)?;
+        let index = self.resident()?;
+        let node = self.node_at(&index, id, path)?;
         if !node.is_dir() {
             return each(entry(path, &node));
         }
         if deep {
-            return self.visit(&repository, &node, &mut |below, node| each(entry(&path.join(below), node)));
+            return self.visit(&index, &node, &mut |below, node| each(entry(&path.join(below), node)));
         }
-        let children = node.subtree.map(|tree| self.children(&repository, tree)).transpose()?.unwrap_or_default();
+        let children = node.subtree.map(|tree| self.children(&index, tree)).transpose()?.unwrap_or_default();
         children.iter().try_for_each(|node| each(entry(&path.join(node.name()), node)))
     }
 
@@ -79,13 +80,13 @@ impl RepositoryAdapter {
     /// # Errors
     /// It is no regular file; the writer's; see [`Reason`].
     pub fn cat(&self, id: &str, path: &Path, into: &mut dyn Write) -> Result<(), RepositoryError> {
-        let repository = self.resident()?;
-        let node = self.node_at(&repository, id, path)?;
+        let index = self.resident()?;
+        let node = self.node_at(&index, id, path)?;
         if !node.is_file() {
             let message = format!("{} is not a file in this snapshot", path.display());
             return Err(RepositoryError::new(Reason::Refused, message));
         }
-        drop(repository);
+        drop(index);
         self.content(&node, into)
     }
 
@@ -94,8 +95,8 @@ impl RepositoryAdapter {
     /// # Errors
     /// There is nothing at the path; see [`Reason`].
     pub fn entry(&self, id: &str, path: &Path) -> Result<TreeEntry, RepositoryError> {
-        let repository = self.resident()?;
-        Ok(entry(path, &self.node_at(&repository, id, path)?))
+        let index = self.resident()?;
+        Ok(entry(path, &self.node_at(&index, id, path)?))
     }
 
     /// How much is at and below a path.
@@ -103,8 +104,8 @@ impl RepositoryAdapter {
     /// # Errors
     /// There is nothing at the path; see [`Reason`].
     pub fn size_of(&self, id: &str, path: &Path) -> Result<Size, RepositoryError> {
-        let repository = self.resident()?;
-        let node = self.node_at(&repository, id, path)?;
+        let index = self.resident()?;
+        let node = self.node_at(&index, id, path)?;
         let mut size = Size::default();
         let mut add = |node: &Node| {
             if !node.is_dir() {
@@ -114,7 +115,7 @@ impl RepositoryAdapter {
             }
         };
         add(&node);
-        self.visit(&repository, &node, &mut |_, node| {
+        self.visit(&index, &node, &mut |_, node| {
             add(node);
             Ok(())
         })?;
@@ -130,14 +131,9 @@ impl RepositoryAdapter {
     }
 
     /// The entry at a path, which is relative to the root of the source.
-    pub(super) fn node_at(
-        &self,
-        repository: &Repository<IndexedIdsStatus>,
-        id: &str,
-        path: &Path,
-    ) -> Result<Node, RepositoryError> {
+    pub(super) fn node_at(&self, index: &Index, id: &str, path: &Path) -> Result<Node, RepositoryError> {
         let tree = self.root_tree(id)?;
-        let root = self.children(repository, tree)?;
+        let root = self.children(index, tree)?;
         let own = root.iter().any(|node| *node.name() == *MANIFEST);
         let mut node = match root.into_iter().find(|node| own && node.is_dir()) {
             Some(source) => source,
@@ -151,7 +147,7 @@ impl RepositoryAdapter {
                 let message = format!("{} is no path in a snapshot: it leads out of it", path.display());
                 return Err(RepositoryError::new(Reason::Refused, message));
             };
-            let children = node.subtree.map(|tree| self.children(repository, tree)).transpose()?.unwrap_or_default();
+            let children = node.subtree.map(|tree| self.children(index, tree)).transpose()?.unwrap_or_default();
             let found = children.into_iter().find(|child| child.name() == name);
             node = found.ok_or_else(|| {
                 let message =
@@ -163,25 +159,20 @@ impl RepositoryAdapter {
     }
 
     /// The entries of a directory, in the snapshot's order.
-    pub(super) fn children(
-        &self,
-        repository: &Repository<IndexedIdsStatus>,
-        tree: TreeId,
-    ) -> Result<Vec<Node>, RepositoryError> {
-        let tree = self.guarded("read a directory of a snapshot", || repository.get_tree(&tree))?;
+    pub(super) fn children(&self, index: &Index, tree: TreeId) -> Result<Vec<Node>, RepositoryError> {
+        let json = self.tree_json(index, &tree)?;
+        let tree: Tree = serde_json::from_slice(&json).map_err(|e| {
+            let message = format!("A directory of this snapshot makes no sense: {}", tree.to_hex().as_str());
+            RepositoryError::because(Reason::Damaged, message, &e)
+        })?;
         check_names(&tree.nodes)?;
         Ok(tree.nodes)
     }
 
     /// Everything below an entry, parents before children.
-    pub(super) fn visit(
-        &self,
-        repository: &Repository<IndexedIdsStatus>,
-        node: &Node,
-        each: Visitor<'_>,
-    ) -> Result<(), RepositoryError> {
+    pub(super) fn visit(&self, index: &Index, node: &Node, each: Visitor<'_>) -> Result<(), RepositoryError> {
         let open = |tree: Option<TreeId>| -> Result<_, RepositoryError> {
-            Ok(tree.map(|tree| self.children(repository, tree)).transpose()?.unwrap_or_default().into_iter())
+            Ok(tree.map(|tree| self.children(index, tree)).transpose()?.unwrap_or_default().into_iter())
         };
         let mut stack = vec![(PathBuf::new(), open(node.subtree)?)];
         while let Some((directory, nodes)) = stack.last_mut() {

@@ -65,6 +65,8 @@ pub struct Walk {
     exclude: Exclude,
     stack: Vec<Frame>,
     root_pending: bool,
+    /// Whether the attributes of files are left for their openers to read.
+    lazy: bool,
     notes: Arc<Notes>,
     cancel: CancellationToken,
 }
@@ -137,9 +139,17 @@ impl Walk {
             exclude,
             stack: vec![frame],
             root_pending: true,
+            lazy: false,
             notes,
             cancel,
         })
+    }
+
+    /// Leaves the attributes of regular files to [`Opener::attributes`]: they cost more than all else that is asked about
+    /// a file, and of one that did not change nobody wants them.
+    #[must_use]
+    pub fn lazily(self) -> Self {
+        Self { lazy: true, ..self }
     }
 
     /// Whether the volume held nothing, after excludes, when it was opened.
@@ -209,6 +219,7 @@ impl Walk {
                 notes: Arc::clone(&self.notes),
                 cancel: self.cancel.clone(),
                 files: None,
+                xattrs: None,
             }),
             FileType::Symlink => {
                 let target: CString = rustix::fs::readlinkat(directory.as_fd(), name, Vec::new())?;
@@ -226,6 +237,9 @@ impl Walk {
         if Mount::of(&stat) != self.mount && matches!(self.mount, Mount::Id(_)) {
             tracing::info!(path = %path.display(), "left out: something else is mounted over this file");
             return Ok(None);
+        }
+        if self.lazy && matches!(kind, Kind::File(_)) {
+            return Ok(Some(Entry { path: path.to_owned(), meta, kind }));
         }
         match xattrs_at(directory.as_fd(), name) {
             Ok(xattrs) => meta.xattrs = xattrs,

@@ -1,6 +1,6 @@
 //! Reading one regular file, with every surprise noted.
 
-use super::meta::{Meta, open_at, stat_at, stat_fd};
+use super::meta::{Meta, open_at, stat_at, stat_fd, xattrs_at};
 use super::notes::Notes;
 use crate::adapters::sqlite::{Files, Plain};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+/// A name and a value.
+type Attribute = (String, Vec<u8>);
+
 /// A regular file that has been seen and can be opened.
 #[derive(Debug)]
 pub struct Opener {
@@ -24,6 +27,8 @@ pub struct Opener {
     pub(super) cancel: CancellationToken,
     /// What a clone's original consists of on disk, if it may be a database.
     pub(super) files: Option<Box<Files>>,
+    /// The attributes of a clone's original.
+    pub(super) xattrs: Option<Box<[Attribute]>>,
 }
 
 /// Why there is no clone.
@@ -70,7 +75,7 @@ impl Opener {
         cloned.map_err(CloneFailed::Target)
     }
 
-    /// The clone of a file of the path and size given, as if it was the file.
+    /// The clone of a file of the path, size and attributes given, as if it was the file.
     ///
     /// # Errors
     /// It is not there.
@@ -78,13 +83,14 @@ impl Opener {
         directory: &Arc<OwnedFd>,
         name: OsString,
         files: Option<Box<Files>>,
-        (path, size): (&Path, u64),
+        (path, meta): (&Path, &Meta),
         notes: &Arc<Notes>,
         cancel: &CancellationToken,
     ) -> Result<Self, Errno> {
-        let seen = Meta { size, ..Meta::of(&stat_at(directory.as_fd(), &name)?) };
+        let seen = Meta { size: meta.size, ..Meta::of(&stat_at(directory.as_fd(), &name)?) };
         let (directory, path) = (Arc::clone(directory), path.to_owned());
-        Ok(Self { directory, name, path, seen, notes: Arc::clone(notes), cancel: cancel.clone(), files })
+        let (notes, cancel, xattrs) = (Arc::clone(notes), cancel.clone(), Some(meta.xattrs.clone().into_boxed_slice()));
+        Ok(Self { directory, name, path, seen, notes, cancel, files, xattrs })
     }
 
     /// Opens it, if it is still the file that was seen.
@@ -98,6 +104,21 @@ impl Opener {
     /// The open directory that it is in, and its name there.
     pub(in crate::adapters) fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
         (self.directory.as_fd(), &self.name)
+    }
+
+    /// Its extended attributes. That they cannot be read is noted.
+    ///
+    /// # Errors
+    /// The file is not there any more, as a problem.
+    pub(in crate::adapters) fn attributes(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
+        if let Some(xattrs) = &self.xattrs {
+            return Ok(xattrs.to_vec());
+        }
+        xattrs_at(self.directory.as_fd(), &self.name).or_else(|error| {
+            stat_at(self.directory.as_fd(), &self.name).map_err(describe)?;
+            self.notes.problem(&self.path, format!("extended attributes: {}", describe(error)));
+            Ok(Vec::new())
+        })
     }
 
     /// Opens it. Trouble is noted here and needs no further note.

@@ -2,9 +2,10 @@
 
 use super::packs::Packs;
 use super::{Blob, Found};
+use crate::adapters::repository::index::Index;
 use crate::adapters::repository::{RepositoryAdapter, RepositoryError};
+use rustic_core::TreeId;
 use rustic_core::repofile::{BlobType, SnapshotFile};
-use rustic_core::{IndexedIdsStatus, Repository, TreeId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ const REMEMBERED: usize = 1000;
 type Blame = BTreeSet<usize>;
 
 pub(super) struct Trees<'a, 'b, 'c> {
-    repository: Arc<Repository<IndexedIdsStatus>>,
+    index: Arc<Index>,
     known: HashSet<Blob>,
     found: &'b mut Found<'c>,
     adapter: &'a RepositoryAdapter,
@@ -35,8 +36,8 @@ impl<'a, 'b, 'c> Trees<'a, 'b, 'c> {
         found: &'b mut Found<'c>,
     ) -> Result<Self, RepositoryError> {
         let known = packs.known(adapter, found);
-        let repository = adapter.resident()?;
-        Ok(Self { repository, known, found, adapter, seen: HashMap::new(), nowhere: None })
+        let index = adapter.resident()?;
+        Ok(Self { index, known, found, adapter, seen: HashMap::new(), nowhere: None })
     }
 
     /// Follows every snapshot, and tells of each damage which of them and which of their paths it touches.
@@ -60,9 +61,9 @@ impl<'a, 'b, 'c> Trees<'a, 'b, 'c> {
         if !self.known.contains(&blob) {
             blame.insert(self.blame(blob, path));
         } else if depth < DEEPEST {
-            match self.adapter.guarded("read a tree", || self.repository.get_tree(&id)) {
-                Ok(tree) => {
-                    for node in tree.nodes {
+            match self.adapter.children(&self.index, id) {
+                Ok(nodes) => {
+                    for node in nodes {
                         let path = path.join(node.name());
                         if let Some(subtree) = node.subtree {
                             let below = self.tree(subtree, &path, depth + 1)?;

@@ -1,0 +1,107 @@
+//! Reading contents, and cutting them into pieces.
+
+use super::batch::{Batch, Contents};
+use super::chunk::Chunker;
+use crossbeam_channel::{Receiver, Sender};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Bytes that are read at once: few enough to be still at hand when they are looked at.
+const STEP: usize = 256 << 10;
+/// What many small files are gathered to.
+const BATCH: usize = 1 << 20;
+const BATCH_PIECES: usize = 256;
+
+/// Cuts what it reads into pieces and sends them off, large ones alone and small ones together.
+pub(super) struct Cutter<'a> {
+    chunker: &'a Chunker,
+    batches: Sender<Batch>,
+    /// Room that was used and is free again.
+    spare: Receiver<Vec<u8>>,
+    small: Option<Batch>,
+}
+
+impl<'a> Cutter<'a> {
+    pub fn new(chunker: &'a Chunker, batches: Sender<Batch>, spare: Receiver<Vec<u8>>) -> Self {
+        Self { chunker, batches, spare, small: None }
+    }
+
+    /// Reads to the end. `size` is how much there is, where that is known.
+    ///
+    /// # Errors
+    /// Those of the reader; what was read until then is stored for nothing. `BrokenPipe`: nobody takes pieces any more.
+    pub fn take(&mut self, mut from: Box<dyn Read + Send>, size: Option<u64>) -> io::Result<Arc<Contents>> {
+        let contents = Arc::new(Contents::default());
+        match size.and_then(|size| usize::try_from(size).ok()) {
+            Some(size) if size < self.chunker.shortest.min(BATCH) => self.small(&mut from, size, &contents)?,
+            _ => self.large(&mut from, &contents)?,
+        }
+        Ok(contents)
+    }
+
+    fn small(&mut self, from: &mut dyn Read, size: usize, contents: &Arc<Contents>) -> io::Result<()> {
+        if self.small.as_ref().is_some_and(|batch| batch.used() + size > BATCH || batch.len() == BATCH_PIECES) {
+            self.flush()?;
+        }
+        let batch = match &mut self.small {
+            Some(batch) => batch,
+            none => none.insert(Batch::with(self.spare.try_recv().unwrap_or_else(|_| self.chunker.room()))),
+        };
+        let start = batch.used();
+        from.read_exact(&mut batch.room[start..start + size])?;
+        // The reader looks at the end whether that was all.
+        if !matches!(from.read(&mut [0]), Ok(0)) {
+            return Err(io::Error::other("there is more of it than was told"));
+        }
+        if size > 0 {
+            batch.piece(contents, size);
+        }
+        Ok(())
+    }
+
+    fn large(&mut self, from: &mut dyn Read, contents: &Arc<Contents>) -> io::Result<()> {
+        let mut room = self.room();
+        let (mut used, mut tried) = (0, 0);
+        loop {
+            let length = match from.read(&mut room[used..used + STEP]) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if length == 0 {
+                return if used == 0 { Ok(()) } else { self.send(room, used, contents) };
+            }
+            used += length;
+            while let Some(end) = self.chunker.cut(&room[..used], tried) {
+                let mut next = self.room();
+                next[..used - end].copy_from_slice(&room[end..used]);
+                self.send(std::mem::replace(&mut room, next), end, contents)?;
+                (used, tried) = (used - end, 0);
+            }
+            tried = used;
+        }
+    }
+
+    fn room(&self) -> Vec<u8> {
+        self.spare.try_recv().unwrap_or_else(|_| self.chunker.room())
+    }
+
+    fn send(&self, room: Vec<u8>, length: usize, contents: &Arc<Contents>) -> io::Result<()> {
+        let mut batch = Batch::with(room);
+        batch.piece(contents, length);
+        self.batches.send(batch).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Sends off what is gathered. To be called before waiting for any contents.
+    pub fn flush(&mut self) -> io::Result<()> {
+        let batch = self.small.take();
+        batch.map_or(Ok(()), |batch| self.batches.send(batch).map_err(|_| io::ErrorKind::BrokenPipe.into()))
+    }
+}
+
+impl Chunker {
+    /// Room for the longest chunk and what is read beyond its end.
+    fn room(&self) -> Vec<u8> {
+        vec![0; self.longest.max(BATCH) + STEP]
+    }
+}

@@ -1,0 +1,256 @@
+//! Into the repository: what is not there yet is compressed, sealed and packed.
+
+use super::pack::{Filling, Full, IndexFile, Indexed};
+use crate::adapters::repository::error::RepositoryError;
+use crate::adapters::repository::files::name_of;
+use crate::adapters::repository::index::Index;
+use crate::adapters::repository::{PACK_SIZE, RepositoryAdapter, TREE_PACK_SIZE, lock};
+use crate::clock::{Clock, SystemClock};
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, Sender};
+use rustic_core::repofile::{BlobType, PackId};
+use rustic_core::{DataId, FileType, Id, TreeId};
+use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::io;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use zstd::bulk::{Compressor, Decompressor};
+
+/// As many blobs, and as much time, as the library lets pass before it writes an index file.
+const MOST_UNINDEXED: usize = 50_000;
+const UNINDEXED_FOR: Duration = Duration::from_mins(5);
+/// A nonce before and a tag behind what is sealed.
+const NONCE: usize = 16;
+const TAG: usize = 16;
+/// What is looked at to see whether compressing pays: so many pieces of so many bytes.
+const SAMPLES: usize = 4;
+const SAMPLE: usize = 8 << 10;
+
+/// The repository as one run fills it.
+pub(super) struct Store<'a> {
+    adapter: &'a RepositoryAdapter,
+    index: Arc<Index>,
+    /// `None`: the repository's format knows no compression, or somebody wants none.
+    level: Option<i32>,
+    own_data: Mutex<HashSet<DataId>>,
+    own_trees: Mutex<HashSet<TreeId>>,
+    data: Mutex<Filling>,
+    trees: Mutex<Filling>,
+    unindexed: Mutex<(IndexFile, Instant)>,
+    pub data_added: Added,
+    pub trees_added: Added,
+}
+
+/// What was added of one type.
+#[derive(Default)]
+pub(super) struct Added {
+    pub blobs: AtomicU64,
+    pub plain: AtomicU64,
+    pub packed: AtomicU64,
+}
+
+/// What one thread needs to store something, used again and again.
+pub(super) struct Hand {
+    compressor: Compressor<'static>,
+    prober: Compressor<'static>,
+    decompressor: Decompressor<'static>,
+    sealed: Vec<u8>,
+    unpacked: Vec<u8>,
+    full: Sender<Full>,
+}
+
+impl Hand {
+    fn new(level: i32, full: Sender<Full>) -> io::Result<Self> {
+        Ok(Self {
+            compressor: Compressor::new(level)?,
+            prober: Compressor::new(1)?,
+            decompressor: Decompressor::new()?,
+            sealed: Vec::new(),
+            unpacked: Vec::new(),
+            full,
+        })
+    }
+}
+
+impl<'a> Store<'a> {
+    pub fn new(adapter: &'a RepositoryAdapter, index: Arc<Index>) -> Self {
+        let config = adapter.open.config();
+        let level = match config.zstd() {
+            Ok(Some(0)) => Some(zstd::DEFAULT_COMPRESSION_LEVEL),
+            Ok(level) => level,
+            Err(_) => None,
+        };
+        Self {
+            adapter,
+            index,
+            level,
+            own_data: Mutex::default(),
+            own_trees: Mutex::default(),
+            data: Mutex::new(Filling::new(BlobType::Data, PACK_SIZE as usize)),
+            trees: Mutex::new(Filling::new(BlobType::Tree, TREE_PACK_SIZE as usize)),
+            unindexed: Mutex::new((IndexFile::default(), Instant::now())),
+            data_added: Added::default(),
+            trees_added: Added::default(),
+        }
+    }
+
+    /// What a thread stores with. Full packs go to `full`.
+    pub fn hand(&self, full: &Sender<Full>) -> Result<Hand, RepositoryError> {
+        let failed = |e: io::Error| RepositoryError::io("prepare to compress", self.adapter.files.root(), &e);
+        Hand::new(self.level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL), full.clone()).map_err(failed)
+    }
+
+    /// Stores a piece of a file, unless it is there.
+    pub fn data(&self, plain: &[u8], hand: &mut Hand) -> Result<DataId, RepositoryError> {
+        let hash = Id::new(Sha256::digest(plain).into());
+        let id = DataId::from(hash);
+        if !self.index.has_data(&id) && lock(&self.own_data).insert(id) {
+            let worth = self.level.is_some() && worth_it(&mut hand.prober, plain);
+            self.put(hash, plain, worth, hand, (&self.data, &self.data_added))?;
+        }
+        Ok(id)
+    }
+
+    /// Stores a directory, unless it is there.
+    pub fn tree(&self, plain: &[u8], hand: &mut Hand) -> Result<TreeId, RepositoryError> {
+        let hash = Id::new(Sha256::digest(plain).into());
+        let id = TreeId::from(hash);
+        if !self.index.has_tree(&id) && lock(&self.own_trees).insert(id) {
+            self.put(hash, plain, self.level.is_some(), hand, (&self.trees, &self.trees_added))?;
+        }
+        Ok(id)
+    }
+
+    fn put(
+        &self,
+        id: Id,
+        plain: &[u8],
+        compress: bool,
+        hand: &mut Hand,
+        (filling, added): (&Mutex<Filling>, &Added),
+    ) -> Result<(), RepositoryError> {
+        let failed = |e: io::Error| RepositoryError::io("store files", self.adapter.files.root(), &e);
+        let length = if compress { pack(plain, hand).map_err(failed)? } else { None };
+        let content = length.unwrap_or(plain.len());
+        let room = NONCE + content + TAG;
+        if length.is_none() {
+            grow(&mut hand.sealed, room);
+            hand.sealed[NONCE..NONCE + content].copy_from_slice(plain);
+        }
+        self.adapter.sealer.seal_in_place(&mut hand.sealed[..room]).map_err(failed)?;
+        let before = length.and_then(|_| u32::try_from(plain.len()).ok()).and_then(NonZeroU32::new);
+        added.blobs.fetch_add(1, Ordering::Relaxed);
+        added.plain.fetch_add(plain.len() as u64, Ordering::Relaxed);
+        added.packed.fetch_add(room as u64, Ordering::Relaxed);
+        let full = lock(filling).add(id, &hand.sealed[..room], before);
+        // Nobody takes packs any more only when the run has failed already.
+        full.map_or(Ok(()), |full| hand.full.send(full).map_err(|_| self.closed()))
+    }
+
+    /// Sends what is in packs that are not full.
+    pub fn flush(&self, hand: &Hand) -> Result<(), RepositoryError> {
+        for filling in [&self.data, &self.trees] {
+            if let Some(full) = lock(filling).take() {
+                hand.full.send(full).map_err(|_| self.closed())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn closed(&self) -> RepositoryError {
+        RepositoryError::io("store files", self.adapter.files.root(), &io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Writes packs as they become full. After an error, takes them away without writing.
+    pub fn write(&self, packs: &Receiver<Full>) -> Result<(), RepositoryError> {
+        let mut ended = Ok(());
+        for full in packs {
+            if ended.is_ok() {
+                ended = self.write_pack(full);
+            }
+        }
+        ended
+    }
+
+    fn write_pack(&self, full: Full) -> Result<(), RepositoryError> {
+        let files = &self.adapter.files;
+        let failed = |e: io::Error| RepositoryError::io("write", files.root(), &e);
+        let header = self.adapter.sealer.seal(&full.header()).map_err(failed)?;
+        let length = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let Full { bytes, blobs } = full;
+        let digest = Sha256::new().chain_update(&bytes).chain_update(&header).chain_update(length).finalize();
+        let id = Id::new(digest.into());
+        let parts = [Bytes::from(bytes), Bytes::from(header), Bytes::copy_from_slice(&length)];
+        files.put(&name_of(FileType::Pack, &id), &parts).map_err(failed)?;
+        drop(parts);
+        let due = {
+            let mut unindexed = lock(&self.unindexed);
+            unindexed.0.packs.push(Indexed { id: PackId::from(id), blobs, time: SystemClock.now() });
+            let due = unindexed.0.blobs() >= MOST_UNINDEXED || unindexed.1.elapsed() >= UNINDEXED_FOR;
+            due.then(|| {
+                unindexed.1 = Instant::now();
+                std::mem::take(&mut unindexed.0)
+            })
+        };
+        due.map_or(Ok(()), |index| self.write_index(index))
+    }
+
+    /// Writes the index of what was written, once all packs are.
+    pub fn finish(&self) -> Result<(), RepositoryError> {
+        let index = std::mem::take(&mut lock(&self.unindexed).0);
+        if index.packs.is_empty() { Ok(()) } else { self.write_index(index) }
+    }
+
+    fn write_index(&self, index: IndexFile) -> Result<(), RepositoryError> {
+        let files = &self.adapter.files;
+        let failed = |e: io::Error| RepositoryError::io("write the index", &files.root().join("index"), &e);
+        let mut content = serde_json::to_vec(&index).map_err(|e| failed(e.into()))?;
+        if self.level.is_some() {
+            // The second version of the format marks what is compressed with a byte.
+            let mut packed = zstd::bulk::compress(&content, zstd::DEFAULT_COMPRESSION_LEVEL).map_err(failed)?;
+            packed.insert(0, 2);
+            content = packed;
+        }
+        let sealed = self.adapter.sealer.seal(&content).map_err(failed)?;
+        let id = Id::new(Sha256::digest(&sealed).into());
+        files.put(&name_of(FileType::Index, &id), &[sealed.into()]).map_err(failed)?;
+        self.index.add(id, index.packs.into_iter().map(|pack| (pack.id, pack.blobs)));
+        Ok(())
+    }
+}
+
+/// Compresses into the hand, behind the room for the nonce, and reads it back: what cannot be read back must not be stored.
+/// The length, or `None` where it became no smaller.
+fn pack(plain: &[u8], hand: &mut Hand) -> io::Result<Option<usize>> {
+    grow(&mut hand.sealed, NONCE + zstd::zstd_safe::compress_bound(plain.len()) + TAG);
+    let length = hand.compressor.compress_to_buffer(plain, &mut hand.sealed[NONCE..])?;
+    if length >= plain.len() {
+        return Ok(None);
+    }
+    grow(&mut hand.unpacked, plain.len());
+    let packed = &hand.sealed[NONCE..NONCE + length];
+    let unpacked = hand.decompressor.decompress_to_buffer(packed, &mut hand.unpacked[..])?;
+    if hand.unpacked[..unpacked] == *plain { Ok(Some(length)) } else { Err(io::Error::other("compressing failed")) }
+}
+
+fn grow(buffer: &mut Vec<u8>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, 0);
+    }
+}
+
+/// Whether some samples become smaller. Media, archives and what is encrypted do not.
+fn worth_it(prober: &mut Compressor<'_>, plain: &[u8]) -> bool {
+    if plain.len() < 2 * SAMPLES * SAMPLE {
+        return true;
+    }
+    let mut packed = [0; SAMPLE + 512];
+    let step = (plain.len() - SAMPLE) / (SAMPLES - 1);
+    (0..SAMPLES).any(|nth| {
+        let sample = &plain[nth * step..][..SAMPLE];
+        prober.compress_to_buffer(sample, &mut packed[..]).map_or(true, |length| length < SAMPLE - SAMPLE / 32)
+    })
+}
