@@ -23,6 +23,7 @@ fn snapshot(id: char, seconds: i64) -> SnapshotRecord {
         source: None,
         slot: None,
         run: None,
+        imported: None,
         complete: true,
         files: 3,
         bytes: 4_096,

@@ -79,6 +79,16 @@ pub fn read(from: &SecretRef) -> Result<Secret, KeyError> {
     }
 }
 
+/// Reads the first line of a secret: `openssl` takes no more of a file for a passphrase (openssl-passphrase-options(1)).
+///
+/// # Errors
+/// As [`read`].
+pub fn read_line(from: &SecretRef) -> Result<Secret, KeyError> {
+    let secret = read(from)?;
+    let line = secret.reveal().split('\n').next().unwrap_or_default().to_owned();
+    text_of(line, "the first line of it")
+}
+
 /// Reads a secret from a file.
 ///
 /// # Errors

@@ -9,6 +9,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
+/// The unit in which zeros become holes.
+pub const BLOCK: usize = 4096;
+
 /// What the file system is to say about an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
@@ -22,6 +25,22 @@ pub struct Attributes {
     pub mtime: (i64, u32),
     /// Extended attributes, ACLs and capabilities among them.
     pub xattrs: Vec<(String, Vec<u8>)>,
+}
+
+impl Attributes {
+    /// Those of a directory as it is; a directory of root's where there is none.
+    #[must_use]
+    pub fn of_directory(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let Ok(found) = std::fs::metadata(path) else { return Self { mode: 0o755, ..Self::default() } };
+        Self {
+            mode: found.mode() & 0o7777,
+            uid: found.uid(),
+            gid: found.gid(),
+            mtime: (found.mtime(), u32::try_from(found.mtime_nsec()).unwrap_or(0)),
+            xattrs: Vec::new(),
+        }
+    }
 }
 
 /// A directory in which entries are laid down.
@@ -80,6 +99,41 @@ pub fn make_directory(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
 pub fn open_file(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR)
+}
+
+/// Writes all but the blocks that are nothing but zeros: in a new file they become holes.
+///
+/// # Errors
+/// The system's.
+pub fn store(fd: BorrowedFd<'_>, at: u64, plain: &[u8]) -> Result<(), Errno> {
+    const ZEROS: [u8; BLOCK] = [0; BLOCK];
+    let is_hole = |block: &[u8]| block.len() == BLOCK && block == ZEROS;
+    let mut start = 0;
+    while start < plain.len() {
+        let mut end = start;
+        // Holes are blocks of the file, so the first block ends where one of the file does.
+        let block = |from: usize| {
+            let into = usize::try_from((at + from as u64) % BLOCK as u64).unwrap_or(0);
+            (from + BLOCK - into).min(plain.len())
+        };
+        while end < plain.len() && !is_hole(&plain[end..block(end)]) {
+            end = block(end);
+        }
+        let mut written = start;
+        while written < end {
+            match rustix::io::pwrite(fd, &plain[written..end], at + written as u64) {
+                Ok(0) => return Err(Errno::IO),
+                Ok(n) => written += n,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        start = end;
+        while start < plain.len() && is_hole(&plain[start..block(start)]) {
+            start = block(start);
+        }
+    }
+    Ok(())
 }
 
 /// Makes a named pipe, a socket or a device.

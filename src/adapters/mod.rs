@@ -1,5 +1,6 @@
-//! Protocols and formats of others: the Docker engine, restic repositories, S3 and the APIs of providers.
+//! Protocols and formats of others: the Docker engine, restic repositories, tar files, S3 and the APIs of providers.
 
+pub mod archive;
 pub mod buckets;
 pub mod clone;
 pub mod cloudflare;

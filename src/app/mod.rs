@@ -6,7 +6,7 @@ mod peek;
 
 pub use once::{carry_out_once, look_once};
 pub use operate::run;
-pub use peek::{Peek, containers};
+pub use peek::{Peek, containers, docker_once};
 
 use crate::adapters::clone::Clones;
 use crate::adapters::docker::Docker;

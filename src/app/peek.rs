@@ -4,8 +4,9 @@ use super::Options;
 use crate::adapters::docker::Docker;
 use crate::adapters::repository::{Registry, RepositoryAdapter, RepositoryError};
 use crate::clock::{Clock, SystemClock};
+use crate::observe;
 use crate::policy::Desired;
-use crate::reconcile::Container;
+use crate::reconcile::{Container, DockerState};
 use crate::status::persist::StateDir;
 use crate::store;
 use anyhow::{Context, bail};
@@ -35,6 +36,12 @@ impl Peek {
         &self.desired
     }
 
+    /// Opens repositories.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Works with a repository. None is made.
     ///
     /// # Errors
@@ -50,6 +57,16 @@ impl Peek {
         };
         self.registry.with_existing(known, work).map_err(|error| anyhow::anyhow!("{}", error.told()))
     }
+}
+
+/// The engine as it is now; that it does not answer is part of the look.
+///
+/// # Errors
+/// Its address cannot be used.
+pub fn docker_once(options: &Options) -> anyhow::Result<DockerState> {
+    let docker = Docker::connect(options.docker_host.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start threads")?;
+    Ok(runtime.block_on(observe::docker::observe_once(&docker, SystemClock.now())))
 }
 
 /// Every container of the host.

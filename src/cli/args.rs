@@ -135,6 +135,18 @@ pub enum Command {
         seawall restore n8n-data --undo                           as it was before the restore\n\n\
         Exit codes: 0 done, 3 done, but some attributes could not be given back, 1 not done")]
     Restore(super::restore::Args),
+    /// Take archives that were made by other means into a repository, each as a snapshot of its own time
+    ///
+    /// Takes tar files, plain, `.gz`, `.zst`, and encrypted by `openssl enc -aes-256-cbc -pbkdf2`; what they are is told
+    /// from their content. Each is looked through before anything is done with it, shown, and asked about. Their time is
+    /// in their names: `n8n_data_20260123_140530.tar.gz`. One that was taken already is not taken again. Works beside a
+    /// running operator.
+    #[command(after_help = "Examples:\n  \
+        seawall import /srv/backups/n8n_data_*.tar.gz --policy n8n-data\n  \
+        seawall import old.tar.gz.enc --policy n8n-data --time 2026-01-23T14:05:30Z --passphrase-file /root/pass\n  \
+        seawall import backup-2026-01-23T14-05-30.tar.gz --policy all --source shop_uploads --strip backup/uploads\n\n\
+        Exit codes: 0 taken, or there already; 3 taken, but something of it could not be read; 1 not all were taken")]
+    Import(super::import::Args),
     /// List what is in a snapshot
     #[command(after_help = "Examples:\n  \
         seawall ls n8n-data\n  \

@@ -1,5 +1,6 @@
 //! The command line: reads the arguments, does what they say, ends with a code of [`exit`].
 
+pub mod archive;
 pub mod args;
 pub mod audit;
 pub mod backup;
@@ -14,11 +15,13 @@ pub mod get;
 pub mod global;
 pub mod health;
 pub mod human;
+pub mod import;
 pub mod inside;
 pub mod key;
 pub mod logging;
 pub mod output;
 pub mod outside;
+pub mod person;
 pub mod plan;
 pub mod progress;
 pub mod restore;
@@ -79,6 +82,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Drill(args) => drill::run(&options, args, style, &clock),
         Command::Check(args) => check::run(&options, args, style, &clock),
         Command::Restore(args) => restore::run(&options, args, style, &clock),
+        Command::Import(args) => import::run(&options, args, style, &clock),
         Command::Ls(args) => inside::ls(&options, args, style),
         Command::Cat(args) => inside::cat(&options, args),
         Command::Diff(args) => inside::diff(&options, args, style),

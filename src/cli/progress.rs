@@ -75,6 +75,17 @@ impl Bars {
     }
 }
 
+/// That something is being done, on a terminal; nothing in a pipe. For whoever made it to end.
+#[must_use]
+pub fn spinner(what: String) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 impl Default for Bars {
     fn default() -> Self {
         Self::new()

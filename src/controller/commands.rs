@@ -20,6 +20,12 @@ impl Controller {
                 drop(reply.send(answer));
             }
             Command::Reload => self.parts.refresh.policies(),
+            Command::Imported { source, repository, message, actor } => {
+                self.audit(&actor, "import", format!("policy/{source}"), message.clone());
+                let (at, object) = (self.parts.clock.now(), format!("policy/{source}"));
+                self.tell(Event { at, warning: false, object, reason: "Imported".into(), message });
+                self.parts.refresh.repository(&repository);
+            }
             Command::KeyExported { repository, actor } => {
                 let mut facts = (*self.observed.facts).clone();
                 facts.repositories.entry(repository.clone()).or_default().key_exported = true;

@@ -4,7 +4,7 @@ use crate::policy::Desired;
 use crate::reconcile::observed::{DockerState, Quiesced, RepositoryState};
 use crate::reconcile::plan::Action;
 use crate::reconcile::watch::Probe;
-use crate::reconcile::{Facts, Outcome, Request, RunId, Undo, Wish};
+use crate::reconcile::{Facts, Outcome, Request, RunId, SourceKey, Undo, Wish};
 use crate::status::model::{ConfigStatus, StatusSnapshot};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -194,6 +194,17 @@ pub enum Command {
     KeyExported {
         /// The repository.
         repository: String,
+        /// Who.
+        actor: String,
+    },
+    /// A person had an archive taken into a repository, which has a snapshot more now.
+    Imported {
+        /// Of which source.
+        source: SourceKey,
+        /// Where.
+        repository: String,
+        /// What was taken, as which snapshot: a sentence.
+        message: String,
         /// Who.
         actor: String,
     },

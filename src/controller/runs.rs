@@ -112,7 +112,7 @@ impl Runs {
 }
 
 fn name(now: Timestamp) -> RunId {
-    RunId(format!("{}-{:06x}", now.strftime("%Y%m%dT%H%M%SZ"), fastrand::u32(..0x0100_0000)))
+    RunId::new(now, fastrand::u32(..))
 }
 
 fn running(action: &Action, run: &RunId, started: Timestamp) -> Running {

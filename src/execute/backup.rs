@@ -73,11 +73,12 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
         tree,
         meta: SnapshotMeta {
             source: key.clone(),
-            slot: action.slot,
+            slot: Some(action.slot),
             run: outcome.run.clone(),
             host: executor.host.clone(),
             time: outcome.started,
             manifest,
+            imported: None,
         },
         timeout: spec.timeout,
     })

@@ -35,6 +35,17 @@ pub(super) fn of_path(policy: &Policy, source: &PathSource, file: bool) -> Value
     })
 }
 
+/// The same for a volume that is not there, and of which nothing more is known.
+pub(super) fn of_lost(policy: &Policy, name: &str) -> Value {
+    json!({
+        "apiVersion": "seawall.dev/v1",
+        "kind": "Manifest",
+        "volume": { "name": name, "driver": "local", "options": {}, "labels": {}, "anonymous": false },
+        "containers": [],
+        "policy": { "name": policy.name, "text": &*policy.text },
+    })
+}
+
 fn container(container: &Container, volume: &Volume) -> Value {
     let orchestration: BTreeMap<&String, &String> = container
         .labels

@@ -5,6 +5,7 @@ mod check;
 pub mod drill;
 mod fail_point;
 mod forget;
+pub mod import;
 pub mod journal;
 mod manifest;
 mod prune;

@@ -4,6 +4,7 @@ use super::read::unknown_policy;
 use super::respond::{Answer, Reply, is_read};
 use super::{ListenError, Render, View, peer, server};
 use crate::controller::ports::{Command, EventFilter, History, RunFilter, StatusReceiver};
+use crate::policy::SecretRef;
 use crate::reconcile::{RepositoryState, Request as Asked, RestoreAction, RestoreStep, RunId, SourceKey, Wish};
 use crate::status::model::StoredSnapshot;
 use hyper::body::{Body, Incoming};
@@ -121,14 +122,15 @@ async fn answer(view: &View, backstage: &Backstage, request: &Request<Incoming>,
             let wish = Wish::Drill { policy: (*name).to_owned(), source: query.get("source") };
             backstage.of_policy(view, name, wish, uid).await
         }
-        (["policies", name, step @ ("restore" | "undo" | "discard")], &Method::POST) => {
+        (["policies", name, step @ ("restore" | "unpack" | "undo" | "discard")], &Method::POST) => {
             backstage.restore(name, step, &query, uid).await
         }
+        (["policies", name, "imported"], &Method::POST) => backstage.imported(name, &query, uid).await,
         (["repositories", name, "check"], &Method::POST) => backstage.check(view, name, &query, uid).await,
         (["repositories", name, "key-exported"], &Method::POST) => backstage.key_exported(view, name, uid).await,
         (["reload"], &Method::POST) => backstage.send(Command::Reload).await,
         (
-            ["policies", _, "backup" | "drill" | "restore" | "undo" | "discard"]
+            ["policies", _, "backup" | "drill" | "restore" | "unpack" | "undo" | "discard" | "imported"]
             | ["repositories", _, "key-exported" | "check"]
             | ["reload"],
             _,
@@ -222,11 +224,29 @@ impl Backstage {
                 let path = query.get("path").unwrap_or_default();
                 RestoreStep::Bring { repository, snapshot, path, to: query.get("to") }
             }
+            ("unpack", ..) => {
+                let (Some(file), Some(digest)) = (query.get("file"), query.get("digest")) else {
+                    return Reply::error(400, "file or digest is missing");
+                };
+                let passphrase = query.get("passphrase").map(|path| SecretRef::File(path.into()));
+                let (root, to) = (query.get("root").unwrap_or_default(), query.get("to"));
+                RestoreStep::Unpack { file, digest, root, passphrase, to }
+            }
             ("restore", ..) => return Reply::error(400, "repository or snapshot is missing"),
             _ => return Reply::error(400, "restore is missing: the run whose restore is meant"),
         };
         let action = RestoreAction { source: SourceKey { policy: policy.to_owned(), source }, step };
         self.ask(Wish::Restore(action), uid).await
+    }
+
+    async fn imported(&self, policy: &str, query: &Query, uid: Option<u32>) -> Reply {
+        let (Some(source), Some(repository), Some(message)) =
+            (query.get("source"), query.get("repository"), query.get("message"))
+        else {
+            return Reply::error(400, "source, repository or message is missing");
+        };
+        let source = SourceKey { policy: policy.to_owned(), source };
+        self.send(Command::Imported { source, repository, message, actor: peer::actor(uid) }).await
     }
 
     async fn key_exported(&self, view: &View, name: &str, uid: Option<u32>) -> Reply {

@@ -241,7 +241,7 @@ pub enum RepositoryLocation {
 }
 
 /// Where a secret is read from. It never holds the secret, so it may be printed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretRef {
     /// The name of an environment variable of the Seawall process.

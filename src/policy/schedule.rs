@@ -100,6 +100,12 @@ const LONGEST_JITTER: Duration = Duration::from_hours(24);
 const MOST_MISSED: u32 = 100_000;
 
 impl Schedule {
+    /// The time zone in which it is read.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        zone::find(&self.time_zone).unwrap_or(TimeZone::UTC)
+    }
+
     /// Validates the parts and puts them together. `time_zone` is an IANA name in any case.
     ///
     /// # Errors

@@ -34,4 +34,5 @@ pub use outcome::{FileProblem, Operation, Outcome, RunId, RunResult};
 pub use plan::{Action, BackupAction, Cause, Decision, ForgetAction, Plan, PruneAction};
 pub use request::{Request, Wish};
 pub use restore::{RestoreAction, RestoreStep, Restored, Undo};
+pub use sources::names as source_names;
 pub use verification::{CheckAction, CheckReport, DrillAction, DrillReport, Portion};

@@ -148,6 +148,9 @@ pub struct SnapshotRecord {
     pub slot: Option<Timestamp>,
     /// The run that made it.
     pub run: Option<RunId>,
+    /// The SHA-256, in hex, of the archive that it was imported from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// Whether every file was taken; `false` for a partial one.
     pub complete: bool,
     /// Files in it.

@@ -13,6 +13,14 @@ use std::fmt;
 #[serde(transparent)]
 pub struct RunId(pub String);
 
+impl RunId {
+    /// The name of a run that begins at `at`; `random` tells it from others of the same second.
+    #[must_use]
+    pub fn new(at: Timestamp, random: u32) -> Self {
+        Self(format!("{}-{:06x}", at.strftime("%Y%m%dT%H%M%SZ"), random & 0x00ff_ffff))
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -3,6 +3,7 @@
 use super::duties::is_alone;
 use super::plan::WaitingRestore;
 use super::{Observed, Operation, Request, RunId, Running, SourceKey};
+use crate::policy::SecretRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -37,6 +38,20 @@ pub enum RestoreStep {
         /// The volume that it goes into; `None`: where it came from.
         to: Option<String>,
     },
+    /// An archive that was made by other means is brought in, as it is.
+    #[serde(rename_all = "camelCase")]
+    Unpack {
+        /// The file, as the process sees it that does it.
+        file: String,
+        /// Its SHA-256, in hex: another file under the name is not meant.
+        digest: String,
+        /// The directory of it that is the root of the source; empty: its own.
+        root: String,
+        /// Where the passphrase is that it was encrypted with.
+        passphrase: Option<SecretRef>,
+        /// The volume that it goes into; `None`: that of the source.
+        to: Option<String>,
+    },
     /// What an earlier restore replaced is put back, and what it brought is kept in its place.
     Undo(RunId),
     /// What an earlier restore replaced is removed.
@@ -48,7 +63,9 @@ impl RestoreAction {
     #[must_use]
     pub fn volume(&self) -> Option<&str> {
         match &self.step {
-            RestoreStep::Bring { to, .. } => Some(to.as_ref().unwrap_or(&self.source.source)),
+            RestoreStep::Bring { to, .. } | RestoreStep::Unpack { to, .. } => {
+                Some(to.as_ref().unwrap_or(&self.source.source))
+            }
             RestoreStep::Undo(_) => Some(&self.source.source),
             RestoreStep::Discard(_) => None,
         }
@@ -59,7 +76,7 @@ impl RestoreAction {
     pub fn repository(&self) -> Option<&str> {
         match &self.step {
             RestoreStep::Bring { repository, .. } => Some(repository),
-            RestoreStep::Undo(_) | RestoreStep::Discard(_) => None,
+            RestoreStep::Unpack { .. } | RestoreStep::Undo(_) | RestoreStep::Discard(_) => None,
         }
     }
 }
@@ -69,6 +86,7 @@ impl fmt::Display for RestoreAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.step {
             RestoreStep::Bring { .. } => write!(f, "restore of {}", self.source),
+            RestoreStep::Unpack { .. } => write!(f, "restore of {} from an archive", self.source),
             RestoreStep::Undo(run) => write!(f, "undoing of restore {run} of {}", self.source),
             RestoreStep::Discard(run) => write!(f, "discarding of what restore {run} of {} replaced", self.source),
         }
@@ -85,7 +103,7 @@ pub struct Undo {
     pub source: SourceKey,
     /// The volume, or the path on the host.
     pub target: String,
-    /// The snapshot that was brought back.
+    /// The snapshot that was brought back, or the path of the archive.
     pub snapshot: String,
     /// Which part of the volume; empty: all.
     pub path: String,
@@ -119,7 +137,7 @@ pub fn is_path(source: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Restored {
-    /// The snapshot.
+    /// The snapshot, or the path of the archive.
     pub snapshot: String,
     /// Entries that are not directories.
     pub files: u64,

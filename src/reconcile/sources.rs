@@ -47,6 +47,12 @@ pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched
     }
 }
 
+/// The names of the sources that a policy has on this host, sorted. See [`of`].
+#[must_use]
+pub fn names(policy: &Policy, docker: &DockerState) -> Vec<String> {
+    of(policy, docker).into_iter().map(|matched| matched.name.to_owned()).collect()
+}
+
 fn carries(has: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
     wanted.iter().all(|(k, v)| has.get(k) == Some(v))
 }

@@ -96,6 +96,7 @@ impl World {
             source: Some(key.clone()),
             slot: Some(at(slot)),
             run: None,
+            imported: None,
             complete,
             files: 1,
             bytes: 1,

@@ -105,11 +105,12 @@ pub fn meta(second: i64) -> SnapshotMeta {
     let time = jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
     SnapshotMeta {
         source: key(),
-        slot: time,
+        slot: Some(time),
         run: RunId(format!("run-{second}")),
         host: HOST.to_owned(),
         time,
         manifest: serde_json::json!({"volume": {"name": "data", "driver": "local"}}),
+        imported: None,
     }
 }
 

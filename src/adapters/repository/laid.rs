@@ -20,9 +20,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The unit in which zeros become holes.
-const BLOCK: usize = 4096;
-
 /// A regular file with content.
 pub(super) struct File {
     directory: usize,
@@ -213,7 +210,7 @@ impl Hand {
             self.file = Some((number, opened));
         }
         let Some((_, fd)) = &self.file else { return Ok(()) };
-        store(fd, at, plain).map_err(failed)?;
+        lay::store(fd.as_fd(), at, plain).map_err(failed)?;
         if file.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The last blob may have been a hole.
             let end = rustix::fs::fstat(fd).map_err(failed)?.st_size;
@@ -240,38 +237,6 @@ impl Hand {
         };
         Ok(fd.as_fd())
     }
-}
-
-/// Writes all but the blocks that are nothing but zeros.
-fn store(fd: &OwnedFd, at: u64, plain: &[u8]) -> Result<(), Errno> {
-    const ZEROS: [u8; BLOCK] = [0; BLOCK];
-    let is_hole = |block: &[u8]| block.len() == BLOCK && block == ZEROS;
-    let mut start = 0;
-    while start < plain.len() {
-        let mut end = start;
-        // Holes are blocks of the file, so the first block ends where one of the file does.
-        let block = |from: usize| {
-            let into = usize::try_from((at + from as u64) % BLOCK as u64).unwrap_or(0);
-            (from + BLOCK - into).min(plain.len())
-        };
-        while end < plain.len() && !is_hole(&plain[end..block(end)]) {
-            end = block(end);
-        }
-        let mut written = start;
-        while written < end {
-            match rustix::io::pwrite(fd, &plain[written..end], at + written as u64) {
-                Ok(0) => return Err(Errno::IO),
-                Ok(n) => written += n,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        start = end;
-        while start < plain.len() && is_hole(&plain[start..block(start)]) {
-            start = block(start);
-        }
-    }
-    Ok(())
 }
 
 /// What the file system is to say about an entry again.

@@ -29,8 +29,8 @@ pub struct VolumeTree {
 pub struct SnapshotMeta {
     /// The source.
     pub source: SourceKey,
-    /// The slot that it answers.
-    pub slot: Timestamp,
+    /// The slot that it answers; `None`: it was no scheduled run's.
+    pub slot: Option<Timestamp>,
     /// The run that makes it.
     pub run: RunId,
     /// The name under which this host writes snapshots.
@@ -39,6 +39,8 @@ pub struct SnapshotMeta {
     pub time: Timestamp,
     /// What travels along as `/.seawall.json`.
     pub manifest: serde_json::Value,
+    /// The SHA-256, in hex, of the archive that it is made of; `None`: of the source itself.
+    pub imported: Option<String>,
 }
 
 /// What happens around the reading of a source. Blocking.

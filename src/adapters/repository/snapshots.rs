@@ -19,13 +19,15 @@ pub(super) fn begin(meta: &SnapshotMeta) -> SnapshotFile {
         username: "seawall".to_owned(),
         ..SnapshotFile::default()
     };
-    for tag in [
+    let (slot, imported) = (meta.slot.iter(), meta.imported.iter());
+    let tags = [
         OWN.to_owned(),
         format!("policy={}", meta.source.policy),
         format!("source={}", meta.source.source),
-        format!("slot={}", meta.slot),
         format!("run={}", meta.run),
-    ] {
+    ];
+    let more = slot.map(|slot| format!("slot={slot}")).chain(imported.map(|digest| format!("imported={digest}")));
+    for tag in tags.into_iter().chain(more) {
         snapshot.tags.add(tag);
     }
     snapshot
@@ -57,6 +59,7 @@ pub(super) fn record(id: String, snapshot: &SnapshotFile) -> SnapshotRecord {
         source,
         slot: tag("slot=").and_then(|slot| slot.parse().ok()),
         run: tag("run=").map(RunId),
+        imported: tag("imported="),
         complete,
         files: summary.map_or(0, |s| s.total_files_processed),
         bytes: summary.map_or(0, |s| s.total_bytes_processed),

@@ -2,7 +2,7 @@
 
 use super::Args;
 use crate::app::{Options, Peek};
-use crate::cli::human::{seconds, short_id};
+use crate::cli::human::{relative, seconds, short_id};
 use crate::cli::trouble::{self, Advice};
 use crate::reconcile::{SnapshotRecord, SourceKey};
 use anyhow::{Context, bail};
@@ -19,6 +19,18 @@ pub(super) struct Chosen {
     pub snapshot: SnapshotRecord,
     /// Whether another host made it.
     pub others_host: bool,
+}
+
+impl Chosen {
+    /// Which it is, and of when.
+    pub fn line(&self, now: Timestamp) -> String {
+        let Self { repository, snapshot, others_host, .. } = self;
+        let partial = if snapshot.complete { "" } else { ", partial: not every file could be taken" };
+        let imported = if snapshot.imported.is_some() { ", imported from an archive" } else { "" };
+        let host = if *others_host { format!(", made by host {}", snapshot.host) } else { String::new() };
+        let (id, at, ago) = (short_id(&snapshot.id), seconds(snapshot.time), relative(snapshot.time, now));
+        format!("{id} in {repository}, as of {at} ({ago}){imported}{partial}{host}")
+    }
 }
 
 pub(super) fn choose(peek: &Peek, options: &Options, args: &Args) -> anyhow::Result<Chosen> {

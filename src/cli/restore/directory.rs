@@ -7,12 +7,43 @@ use crate::cli::exit::Exit;
 use crate::cli::human::{bytes, count};
 use crate::cli::output::{emit, remark};
 use crate::cli::trouble::Advice;
+use crate::reconcile::FileProblem;
 use anyhow::Context;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+/// What was laid down.
+pub(super) struct Filled {
+    pub files: u64,
+    pub bytes: u64,
+    /// What could not be given back, as far as it is listed.
+    pub problems: Vec<FileProblem>,
+    pub problem_count: u64,
+}
+
 pub(super) fn run(peek: &Peek, chosen: &Chosen, path: &Path, into: &Path, size: Size) -> anyhow::Result<Exit> {
+    let control = Control::default();
+    crate::cli::person::on_interrupt(&control.cancel)?;
+    let work = |adapter: &RepositoryAdapter| -> Result<Filled, RepositoryError> {
+        let report = adapter.restore(&chosen.snapshot.id, path, into, &control)?;
+        let verified = adapter.verify(&chosen.snapshot.id, path, into, Sample::default(), &control)?;
+        for one in &verified.differences {
+            remark(&format!("{}: {}", one.path, one.problem));
+        }
+        let RestoreReport { files, bytes, problems, problem_count, .. } = report;
+        Ok(Filled { files, bytes, problems, problem_count })
+    };
+    fill(&chosen.source.to_string(), into, size, |_| peek.with(&chosen.repository, work))
+}
+
+/// Has a directory that is empty, or made, filled with so much; empties it again where that fails.
+pub(super) fn fill(
+    what: &str,
+    into: &Path,
+    size: Size,
+    work: impl FnOnce(&Path) -> anyhow::Result<Filled>,
+) -> anyhow::Result<Exit> {
     let made = prepare(into)?;
     let free = rustix::fs::statvfs(into).map(|found| found.f_bavail.saturating_mul(found.f_frsize));
     if free.is_ok_and(|free| free < size.needed()) {
@@ -20,23 +51,13 @@ pub(super) fn run(peek: &Peek, chosen: &Chosen, path: &Path, into: &Path, size: 
         let help = format!("free {} there, or restore a part with `--path`", bytes(size.needed()));
         return Err(Advice::new(format!("there is not enough room at {}", into.display()), help).into());
     }
-    let control = Control::default();
-    crate::cli::restore::on_interrupt(&control.cancel)?;
-    let work = |adapter: &RepositoryAdapter| -> Result<RestoreReport, RepositoryError> {
-        let report = adapter.restore(&chosen.snapshot.id, path, into, &control)?;
-        let verified = adapter.verify(&chosen.snapshot.id, path, into, Sample::default(), &control)?;
-        for one in &verified.differences {
-            remark(&format!("{}: {}", one.path, one.problem));
-        }
-        Ok(report)
-    };
-    let report = peek.with(&chosen.repository, work).inspect_err(|_| clear(into, made))?;
-    for one in &report.problems {
+    let filled = work(into).inspect_err(|_| clear(into, made))?;
+    for one in &filled.problems {
         remark(&format!("note: {}: {}", one.path, one.problem));
     }
-    let (files, size) = (count(report.files, "file"), bytes(report.bytes));
-    emit(&format!("{}: {files}, {size} restored into {} and verified\n", chosen.source, into.display()))?;
-    Ok(if report.problem_count == 0 { Exit::Ok } else { Exit::Partial })
+    let (files, size) = (count(filled.files, "file"), bytes(filled.bytes));
+    emit(&format!("{what}: {files}, {size} restored into {} and verified\n", into.display()))?;
+    Ok(if filled.problem_count == 0 { Exit::Ok } else { Exit::Partial })
 }
 
 /// Makes the directory if it is not there. Whether it did.

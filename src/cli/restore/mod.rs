@@ -1,28 +1,31 @@
 //! `seawall restore`: says what will happen, asks, has it done, and tells how it went.
 
+mod archive;
 mod choose;
 mod directory;
+mod plan;
 mod undo;
 
+use super::archive::Opening;
 use super::client::{Operator, escape};
-use super::data::{self, Runs, Wanted};
+use super::data::{self, Runs};
 use super::exit::Exit;
-use super::human::{bytes, count, relative, seconds, short_id, span_words};
+use super::human::span_words;
 use super::output::{Lines, emit, one_line, remark};
+use super::person::ask;
 use super::progress::Bars;
 use super::style::{Style, Tone};
 use super::tables::result_tone;
 use super::trouble::Advice;
-use crate::adapters::repository::Size;
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
-use crate::reconcile::restore::is_path;
+use crate::policy::SecretRef;
 use crate::reconcile::{Operation, Outcome, Request, RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
 use crate::status::model::StatusSnapshot;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use plan::Plan;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// `restore`.
@@ -49,14 +52,20 @@ pub struct Args {
     /// Into this volume, which is empty or made, or into this directory (a name with a `/`), in place of where it came from
     #[arg(long, value_name = "VOLUME|DIR")]
     pub to: Option<String>,
+    /// Not a snapshot, but this archive as it is: a tar file, plain, `.gz`, `.zst`, or encrypted by `openssl enc`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["snapshot", "at", "path", "repository"])]
+    pub from_archive: Option<PathBuf>,
+    /// How the archive is opened
+    #[command(flatten)]
+    pub opening: Opening,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
     /// Put back what the last restore replaced, and keep what it had brought
-    #[arg(long, conflicts_with_all = ["discard", "snapshot", "at", "path", "to", "repository"])]
+    #[arg(long, conflicts_with_all = ["discard", "snapshot", "at", "path", "to", "repository", "from_archive"])]
     pub undo: bool,
     /// Remove what restores replaced
-    #[arg(long, conflicts_with_all = ["snapshot", "at", "path", "to", "repository"])]
+    #[arg(long, conflicts_with_all = ["snapshot", "at", "path", "to", "repository", "from_archive"])]
     pub discard: bool,
 }
 
@@ -68,151 +77,39 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     if args.undo || args.discard {
         return undo::run(options, args, style, clock);
     }
+    if let Some(file) = &args.from_archive {
+        return archive::run(options, args, file, style, clock);
+    }
+    args.opening.is_for_nothing()?;
     let peek = Peek::open(options)?;
     let chosen = choose::choose(&peek, options, args)?;
     let path = PathBuf::from(args.path.as_deref().unwrap_or("").trim_matches('/'));
     let size = peek.with(&chosen.repository, |adapter| adapter.size_of(&chosen.snapshot.id, &path))?;
-    let to = args.to.as_deref();
-    let what = Plan { options, chosen: &chosen, path: &path, to, size, now: clock.now() };
-    if let Some(directory) = to.filter(|to| is_directory(to)) {
+    let origin = vec![("Snapshot", chosen.line(clock.now()))];
+    let what = Plan { options, source: &chosen.source, origin, path: &path, to: args.to.as_deref(), size };
+    if let Some(directory) = what.directory() {
         remark(what.text(style, &[])?.trim_end());
-        return directory::run(&peek, &chosen, &path, Path::new(directory), size);
+        return directory::run(&peek, &chosen, &path, directory, size);
     }
-    let source = chosen.source.clone();
     let step = RestoreStep::Bring {
         repository: chosen.repository.clone(),
         snapshot: chosen.snapshot.id.clone(),
         path: path.display().to_string(),
-        to: to.filter(|to| *to != source.source).map(ToOwned::to_owned),
+        to: what.volume(),
     };
-    let action = RestoreAction { source, step };
-    let history = history(options, &action);
+    order(&what, step, args.yes, style, clock)
+}
+
+/// Says what will happen, asks where something is replaced, and has it done.
+fn order(what: &Plan<'_>, step: RestoreStep, yes: bool, style: Style, clock: &dyn Clock) -> anyhow::Result<Exit> {
+    let action = RestoreAction { source: what.source.clone(), step };
+    let history = plan::history(what.options, &action);
     remark(what.text(style, &history)?.trim_end());
     // What is replaced can be had back, but it is a person's to say that the application may stop.
-    if !what.replaces_nothing() && !args.yes {
+    if !what.replaces_nothing() && !yes {
         ask("Go on?")?;
     }
-    carry_out(options, &action, size.bytes, style, clock)
-}
-
-/// Whether `--to` names a directory and not a volume, whose name has no `/`.
-fn is_directory(to: &str) -> bool {
-    to.contains('/') || to == "." || to == ".."
-}
-
-/// Earlier restores of the source that did their work: what they brought back and how long it took.
-fn history(options: &Options, action: &RestoreAction) -> Vec<Outcome> {
-    let key = &action.source;
-    let runs = Runs { policy: Some(key.policy.clone()), source: Some(key.source.clone()), limit: 200 };
-    // That there is none, for whatever reason, makes the plan poorer and no more.
-    let mut runs =
-        data::look(options, &Wanted { runs: Some(runs), ..Wanted::default() }).map_or(Vec::new(), |look| look.runs);
-    runs.retain(|run| {
-        run.operation == Operation::Restore && run.result == RunResult::Success && run.restored.is_some()
-    });
-    runs
-}
-
-/// What is about to happen.
-struct Plan<'a> {
-    options: &'a Options,
-    chosen: &'a choose::Chosen,
-    path: &'a Path,
-    to: Option<&'a str>,
-    size: Size,
-    now: Timestamp,
-}
-
-impl Plan<'_> {
-    fn replaces_nothing(&self) -> bool {
-        self.to.is_some_and(|to| to != self.chosen.source.source)
-    }
-
-    fn text(&self, style: Style, history: &[Outcome]) -> anyhow::Result<String> {
-        let choose::Chosen { source, repository, snapshot, others_host } = self.chosen;
-        let mut text = String::new();
-        let title = format!("Restore of {source}");
-        text.line(style.paint(Tone::Bold, &title));
-        let mut line = |name: &str, value: &str| text.line(format!("  {:<11} {}", format!("{name}:"), one_line(value)));
-        let partial = if snapshot.complete { "" } else { ", partial: not every file could be taken" };
-        let host = if *others_host { format!(", made by host {}", snapshot.host) } else { String::new() };
-        let (id, at, ago) = (short_id(&snapshot.id), seconds(snapshot.time), relative(snapshot.time, self.now));
-        line("Snapshot", &format!("{id} in {repository}, as of {at} ({ago}){partial}{host}"));
-        let part =
-            if self.path.as_os_str().is_empty() { "all of it".to_owned() } else { self.path.display().to_string() };
-        line("Brings back", &format!("{part}: {}, {}", count(self.size.files, "file"), bytes(self.size.bytes)));
-        match self.to {
-            Some(to) if is_directory(to) => line("Into", &format!("the directory {to}; nothing is replaced")),
-            Some(to) if to != source.source => line("Into", &format!("the volume {to}; nothing is replaced")),
-            _ => self.in_place(&mut line)?,
-        }
-        if let Some(took) = expected(history, self.size.bytes) {
-            line("Takes", &format!("about {}, as earlier restores did", span_words(took)));
-        } else if !self.to.is_some_and(is_directory) {
-            line("Takes", "not known yet: no restore of this source has been measured");
-        }
-        Ok(text)
-    }
-
-    fn in_place(&self, line: &mut impl FnMut(&str, &str)) -> anyhow::Result<()> {
-        let name = &self.chosen.source.source;
-        let what = if self.path.as_os_str().is_empty() {
-            "what is there now".to_owned()
-        } else {
-            format!("{} as it is now", self.path.display())
-        };
-        line(
-            "Replaces",
-            &format!("{what} in {name}; kept for 7 days: `seawall restore {} --undo`", self.chosen.source.policy),
-        );
-        if is_path(name) {
-            line("Stops", "nothing; whatever has it open goes on with what was replaced until it is started anew");
-            return Ok(());
-        }
-        let containers = app::containers(self.options)?;
-        let users = containers.iter().filter(|c| c.state == "running" && c.volumes.contains_key(name));
-        let names: Vec<&str> = users.map(|c| c.name.as_str()).collect();
-        let text = if names.is_empty() {
-            "no container: none that uses it runs".to_owned()
-        } else {
-            format!("{}, once all is laid down and verified, and starts them again", names.join(", "))
-        };
-        line("Stops", &text);
-        Ok(())
-    }
-}
-
-/// How long so many bytes took per byte, at the median, and so how long these will.
-fn expected(history: &[Outcome], size: u64) -> Option<Duration> {
-    let mut rates: Vec<f64> = history
-        .iter()
-        .filter_map(|run| {
-            let brought = run.restored.as_ref()?.bytes;
-            let took = run.finished.duration_since(run.started).as_secs_f64();
-            #[expect(clippy::cast_precision_loss, reason = "a guess")]
-            (brought > 0).then(|| took / brought as f64)
-        })
-        .collect();
-    rates.sort_by(f64::total_cmp);
-    let rate = rates.get(rates.len() / 2)?;
-    #[expect(clippy::cast_precision_loss, reason = "a guess")]
-    Duration::try_from_secs_f64((rate * size as f64).max(1.0)).ok()
-}
-
-/// Has a person say yes.
-fn ask(question: &str) -> anyhow::Result<()> {
-    if !io::stdin().is_terminal() {
-        return Err(Advice::new(
-            "nothing was done: nobody is there to be asked",
-            "add `--yes` if this is what you want",
-        )
-        .into());
-    }
-    let mut err = io::stderr().lock();
-    write!(err, "{question} [y/N] ").and_then(|()| err.flush()).context("cannot ask")?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).context("cannot read the answer")?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { bail!("nothing was done") }
+    carry_out(what.options, &action, what.size.bytes, style, clock)
 }
 
 /// Has it done by the operator, or does it here where none runs.
@@ -265,6 +162,20 @@ async fn by_operator(
             let to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
             format!("restore?repository={}&snapshot={snapshot}&path={}{to}", escape(repository), escape(path))
         }
+        RestoreStep::Unpack { file, digest, root, passphrase, to } => {
+            let to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
+            let passphrase = match passphrase {
+                Some(SecretRef::File(path)) => format!("&passphrase={}", escape(&path.display().to_string())),
+                // What is in this process's environment is nothing that another can read.
+                Some(SecretRef::Env(_)) => bail!(Advice::new(
+                    "an operator runs, which reads the archive itself and does not have this environment",
+                    "write the passphrase to a file that only root can read, and name it with `--passphrase-file`",
+                )),
+                None => String::new(),
+            };
+            let (file, root) = (escape(file), escape(root));
+            format!("unpack?file={file}&digest={digest}&root={root}{passphrase}{to}")
+        }
         RestoreStep::Undo(restore) => format!("undo?restore={}", escape(&restore.0)),
         RestoreStep::Discard(restore) => format!("discard?restore={}", escape(&restore.0)),
     };
@@ -306,22 +217,4 @@ async fn wait(operator: &Operator, action: &RestoreAction, size: u64, asked_at: 
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(Duration::from_millis(500));
     }
-}
-
-/// Has SIGINT and SIGTERM cancel what this process does itself.
-fn on_interrupt(cancel: &tokio_util::sync::CancellationToken) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start threads")?;
-    let cancel = cancel.clone();
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            let kinds = [tokio::signal::unix::SignalKind::interrupt(), tokio::signal::unix::SignalKind::terminate()];
-            let [Ok(mut interrupt), Ok(mut terminate)] = kinds.map(tokio::signal::unix::signal) else { return };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            cancel.cancel();
-        });
-    });
-    Ok(())
 }

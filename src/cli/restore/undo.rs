@@ -1,11 +1,12 @@
 //! `seawall restore --undo` and `--discard`.
 
-use super::{Args, ask, carry_out};
+use super::{Args, carry_out};
 use crate::app::Options;
 use crate::cli::data::{self, Wanted};
 use crate::cli::exit::Exit;
 use crate::cli::human::{bytes, relative, seconds, short_id};
 use crate::cli::output::{Lines, remark};
+use crate::cli::person::ask;
 use crate::cli::style::Style;
 use crate::cli::trouble::Advice;
 use crate::clock::Clock;
@@ -51,9 +52,11 @@ fn text(undo: &Undo, discard: bool, now: Timestamp) -> String {
     let mut text = String::new();
     let Undo { source, snapshot, at, expires, bytes: size, undone, path, .. } = undo;
     let part = if path.is_empty() { String::new() } else { format!(", of {path}") };
-    let (when, ago, id) = (seconds(*at), relative(*at, now), short_id(snapshot));
+    let (when, ago) = (seconds(*at), relative(*at, now));
+    // An archive stands there with its path.
+    let from = if snapshot.contains('/') { snapshot.clone() } else { format!("snapshot {}", short_id(snapshot)) };
     let again = if *undone { ", which was undone" } else { "" };
-    text.line(format!("Restore of {source}{part} from snapshot {id}, {when} ({ago}){again}"));
+    text.line(format!("Restore of {source}{part} from {from}, {when} ({ago}){again}"));
     let held = if *undone { "what it had brought" } else { "what it replaced" };
     text.line(if discard {
         format!("  Removes {held}: {}", bytes(*size))

@@ -89,6 +89,7 @@ pub fn snapshot(source: &SourceKey, time: Timestamp) -> SnapshotRecord {
         source: Some(source.clone()),
         slot: Some(time),
         run: None,
+        imported: None,
         complete: true,
         files: 1,
         bytes: 1,

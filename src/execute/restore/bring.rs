@@ -1,38 +1,25 @@
-//! From a snapshot to a volume that holds it.
+//! From a snapshot or an archive to a volume that holds it.
 
+use super::content::{self, Wanted};
 use super::{Done, Task, engine, exchange, record, refused};
 use crate::adapters::docker::{Docker, DockerError};
 use crate::adapters::exchange::Place;
-use crate::adapters::repository::{Control, EntryKind, Reason, RepositoryError, RestoreReport, Sample, Size};
+use crate::adapters::repository::{Control, EntryKind, Reason, RepositoryError, RestoreReport, Size};
 use crate::execute::restore::shelf::Kept;
-use crate::execute::{Executor, blocking, fail_point::fail_point, unknown_repository};
-use crate::policy::Repository;
+use crate::execute::{Executor, blocking, fail_point::fail_point};
 use crate::policy::quantity::{bytes, count};
 use crate::reconcile::restore::{KEPT, is_path};
-use crate::reconcile::{Readable, RestoreStep, Restored, SnapshotRecord, Undo, Volume};
+use crate::reconcile::{Readable, RestoreStep, Restored, Undo, Volume};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is brought back, looked up.
-#[derive(Clone)]
-struct Wanted {
-    repository: Arc<Repository>,
-    snapshot: SnapshotRecord,
-    path: PathBuf,
-    /// Whether that is all there is.
-    all: bool,
-    kind: EntryKind,
-    size: Size,
-    manifest: Option<Value>,
-}
-
 pub(super) async fn run(task: &Task<'_>, step: &RestoreStep) -> Result<Done, RepositoryError> {
-    let RestoreStep::Bring { repository, snapshot, path, to } = step else {
-        return Err(refused("This is no snapshot to bring back"));
+    let (RestoreStep::Bring { to, .. } | RestoreStep::Unpack { to, .. }) = step else {
+        return Err(refused("This is nothing to bring back"));
     };
-    let wanted = look_up(task, repository, snapshot, path).await?;
+    let wanted = content::look_up(task, step).await?;
     let volume = to.as_ref().unwrap_or(&task.source.source);
     let elsewhere = *volume != task.source.source;
     if elsewhere && wanted.kind != EntryKind::Directory {
@@ -53,33 +40,6 @@ pub(super) async fn run(task: &Task<'_>, step: &RestoreStep) -> Result<Done, Rep
         done.message = format!("The volume {volume} was gone and is made anew. {}", done.message);
     }
     Ok(done)
-}
-
-async fn look_up(task: &Task<'_>, repository: &str, id: &str, path: &str) -> Result<Wanted, RepositoryError> {
-    let found = task.work.desired.repositories.get(repository).cloned();
-    let repository = found.ok_or_else(|| unknown_repository(repository))?;
-    let registry = Arc::clone(&task.executor.registry);
-    let (id, path, source) = (id.to_owned(), PathBuf::from(path), task.source.clone());
-    blocking(move || {
-        registry.with_existing(&repository, |adapter| {
-            let snapshot = adapter.snapshot(&id)?;
-            if snapshot.source.as_ref() != Some(&source) {
-                let of = snapshot.source.as_ref().map_or_else(|| "something else".to_owned(), ToString::to_string);
-                let id = snapshot.id.get(..8).unwrap_or_default();
-                return Err(refused(format!("The snapshot {id} is of {of}, not of {source}")));
-            }
-            let manifest = adapter.manifest(&snapshot.id)?;
-            let all = path.as_os_str().is_empty();
-            // The snapshot of a file holds it under its name.
-            let file = all && manifest.as_ref().is_some_and(|manifest| manifest["path"]["file"] == true);
-            let name = Path::new(&source.source).file_name().unwrap_or_default();
-            let path = if file { PathBuf::from(name) } else { path };
-            let kind = adapter.entry(&snapshot.id, &path)?.kind;
-            let size = adapter.size_of(&snapshot.id, &path)?;
-            Ok(Wanted { repository: Arc::clone(&repository), snapshot, path, all, kind, size, manifest })
-        })
-    })
-    .await
 }
 
 /// Makes the volume where there is none. Whether it did.
@@ -159,7 +119,7 @@ async fn into(task: &Task<'_>, wanted: &Wanted, name: &str, elsewhere: bool) -> 
             restore: task.control.run.clone(),
             source: task.source.clone(),
             target: name.to_owned(),
-            snapshot: wanted.snapshot.id.clone(),
+            snapshot: wanted.what.id().to_owned(),
             path: at.display().to_string(),
             at: task.control.started,
             expires: task.control.started.saturating_add(KEPT).unwrap_or(task.control.started),
@@ -200,9 +160,10 @@ async fn into(task: &Task<'_>, wanted: &Wanted, name: &str, elsewhere: bool) -> 
         if wanted.path.as_os_str().is_empty() { String::new() } else { format!(" at {}", wanted.path.display()) };
     let undo = if elsewhere { String::new() } else { format!("; what it replaced is kept until {expires}") };
     let (files, size) = (count(report.files, "file"), bytes(report.bytes));
-    let message =
-        format!("{files}{what}, {size}, as of {}, are in {name} again and verified{undo}", wanted.snapshot.time);
-    let restored = Restored { snapshot: wanted.snapshot.id.clone(), files: report.files, bytes: report.bytes };
+    let message = format!("{files}{what}, {size}, {}, are in {name} again and verified{undo}", wanted.what.origin());
+    let restored = Restored { snapshot: wanted.what.id().to_owned(), files: report.files, bytes: report.bytes };
+    let mut closed = closed;
+    closed.warnings.extend(report.problems.iter().map(|one| format!("{}: {}", one.path, one.problem)));
     Ok(Done { message, restored: Some(restored), closed })
 }
 
@@ -222,18 +183,7 @@ async fn lay_down(task: &Task<'_>, wanted: &Wanted, mut kept: Kept) -> Result<(R
         let whole = wanted.kind == EntryKind::Directory;
         let into = if whole { kept.place.directory().map_err(refused)? } else { kept.place.above_file().to_owned() };
         let control = Control { cancel: run.cancel.clone(), progress: Arc::clone(&run.progress), ..Control::default() };
-        let id = &wanted.snapshot.id;
-        let report = registry.with_existing(&wanted.repository, |adapter| {
-            let report = adapter.restore(id, &wanted.path, &into, &control)?;
-            if report.problem_count > 0 {
-                return Err(refused(told("Not everything could be given back as it was", &report)));
-            }
-            let verified = adapter.verify(id, &wanted.path, &into, Sample::default(), &control)?;
-            let first = verified.differences.first().map(|one| format!("{} {}", one.path, one.problem));
-            first.map_or(Ok(report), |first| {
-                Err(refused(format!("What was laid down is not what the snapshot holds: {first}")))
-            })
-        })?;
+        let report = wanted.lay_down(&registry, &into, &kept.place.live(), &control)?;
         kept.place.sync().map_err(io("What was laid down could not be written out"))?;
         kept.laid = kept.place.identity().map_err(io("What was laid down is not there any more"))?;
         shelf.put(&kept).map_err(io("The restore cannot be put on record, so nothing was touched"))?;
@@ -248,11 +198,6 @@ async fn lay_down(task: &Task<'_>, wanted: &Wanted, mut kept: Kept) -> Result<(R
         }
         _ => error,
     })
-}
-
-fn told(what: &str, report: &RestoreReport) -> String {
-    let first = report.problems.first().map(|one| format!("{} ({})", one.path, one.problem)).unwrap_or_default();
-    format!("{what}: {} of its entries, the first: {first}. Nothing was replaced", report.problem_count)
 }
 
 /// What is laid down lies beside what is there.

@@ -5,6 +5,7 @@
 //! of two names takes. What was replaced stays in the scratch directory until a person or its time removes it.
 
 mod bring;
+mod content;
 mod shelf;
 
 pub use shelf::{Mended, Shelf};
@@ -64,7 +65,7 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: RestoreAction,
     };
     let task = Task { executor, restores, work, source: &action.source, control };
     let done = match &action.step {
-        RestoreStep::Bring { .. } => bring::run(&task, &action.step).await,
+        RestoreStep::Bring { .. } | RestoreStep::Unpack { .. } => bring::run(&task, &action.step).await,
         RestoreStep::Undo(restore) => undo(&task, restore).await,
         RestoreStep::Discard(restore) => discard(&task, restore).await,
     };

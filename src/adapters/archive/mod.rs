@@ -1,0 +1,89 @@
+//! Archives that others made: tar files, plain, packed with gzip or zstd, encrypted by `openssl enc`.
+//!
+//! They come from anywhere, so nothing in them is believed. What is laid down is laid down below one open directory, with
+//! no link followed and nothing written to that was there; what cannot be confined is refused before anything of the
+//! archive is used; and what an archive may unpack to is bounded. Blocking.
+
+mod acl;
+mod error;
+mod header;
+mod items;
+mod laid;
+mod layout;
+mod members;
+mod openssl;
+mod path;
+mod pax;
+mod peel;
+mod scratch;
+mod sparse;
+mod stamp;
+mod survey;
+mod verify;
+
+pub use error::{ArchiveError, Trouble};
+pub use laid::Laid;
+pub use layout::{Part, named, part};
+pub use scratch::Scratch;
+pub use stamp::{NoTime, time_of};
+pub use survey::{Content, Survey, survey};
+
+use crate::adapters::key::Secret;
+use crate::adapters::lay::{Attributes, Ground};
+use crate::controller::ports::Progress;
+use items::Items;
+use std::path::Path;
+use tokio_util::sync::CancellationToken;
+
+/// An archive that was looked through, and what of it is wanted.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// What it was encrypted with, where it is.
+    pub passphrase: Option<&'a Secret>,
+    /// Its SHA-256, in hex, when it was looked through.
+    pub digest: &'a str,
+    /// The directory of it that is the root; empty: its own.
+    pub root: &'a Path,
+    /// What the root is where the archive does not say it.
+    pub fallback: Attributes,
+}
+
+/// Lays what is wanted of an archive down in a directory that exists and is empty.
+///
+/// # Errors
+/// See [`Trouble`]. What has been laid down until then stays, incomplete.
+pub fn unpack(
+    wanted: Wanted<'_>,
+    into: &Path,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<Laid, ArchiveError> {
+    let ground = Ground::open(into).map_err(|error| ArchiveError::laying(into, error))?;
+    let mut laid = Laid::new(ground, wanted.fallback);
+    let mut items = Items::open(wanted.file, wanted.passphrase, cancel)?;
+    let mut before = 0;
+    while let Some(mut item) = items.next()? {
+        let Ok(path) = item.path.strip_prefix(wanted.root).map(Path::to_owned) else { continue };
+        if let items::What::Hardlink(target) = &mut item.what {
+            // Where it is not in what is taken, it is not found there either.
+            if let Ok(below) = target.strip_prefix(wanted.root).map(Path::to_owned) {
+                *target = below;
+            } else {
+                return Err(ArchiveError::refused(format!(
+                    "{} is another name of something that is not taken",
+                    error::shown(&item.path)
+                )));
+            }
+        }
+        laid.take(&path, item, &mut items)?;
+        progress.add_bytes(laid.bytes.saturating_sub(before));
+        before = laid.bytes;
+    }
+    if items.digest() != wanted.digest {
+        return Err(items::changed());
+    }
+    laid.finish()?;
+    Ok(laid)
+}
