@@ -147,6 +147,8 @@ pub enum Command {
         seawall import backup-2026-01-23T14-05-30.tar.gz --policy all --source shop_uploads --strip backup/uploads\n\n\
         Exit codes: 0 taken, or there already; 3 taken, but something of it could not be read; 1 not all were taken")]
     Import(super::import::Args),
+    /// Turn what another backup tool was told into policies
+    Migrate(super::migrate::Migrate),
     /// List what is in a snapshot
     #[command(after_help = "Examples:\n  \
         seawall ls n8n-data\n  \

@@ -19,6 +19,7 @@ pub mod import;
 pub mod inside;
 pub mod key;
 pub mod logging;
+pub mod migrate;
 pub mod output;
 pub mod outside;
 pub mod person;
@@ -83,6 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&options, args, style, &clock),
         Command::Restore(args) => restore::run(&options, args, style, &clock),
         Command::Import(args) => import::run(&options, args, style, &clock),
+        Command::Migrate(args) => migrate::run(args),
         Command::Ls(args) => inside::ls(&options, args, style),
         Command::Cat(args) => inside::cat(&options, args),
         Command::Diff(args) => inside::diff(&options, args, style),

@@ -113,7 +113,7 @@ impl Import<'_> {
     /// Makes a snapshot of what was unpacked. One that is there already, of the same archive, is the answer.
     ///
     /// # Errors
-    /// Those of a backup, and that there is nothing in it.
+    /// Those of a backup; there is no repository, or nothing in the archive.
     pub fn store(
         &self,
         order: &Order<'_>,
@@ -125,7 +125,7 @@ impl Import<'_> {
         if let Some(there) = self.snapshots(repository)?.into_iter().find(made_of_it) {
             return Ok(there);
         }
-        self.registry.with(repository, |adapter| {
+        self.registry.with_existing(repository, |adapter| {
             let meta = SnapshotMeta {
                 source: self.source.clone(),
                 slot: None,

@@ -57,7 +57,7 @@ const HELD: &[(&str, &[&str])] = &[
     ("rustic_core", &["adapters::repository"]),
     ("rustic_backend", &["adapters::repository"]),
     ("bollard", &["adapters::docker"]),
-    ("serde_yaml", &["policy::document", "cli::output"]),
+    ("serde_yaml", &["policy::document", "cli::output", "cli::migrate::compose"]),
     ("backoff", &["controller::backoff"]),
     ("rusqlite", &["status::persist", "status::audit", "adapters::sqlite"]),
     ("notify", &["store"]),

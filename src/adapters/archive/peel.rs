@@ -129,6 +129,9 @@ fn kind(head: &[u8], deciphered: bool) -> Result<&'static str, ArchiveError> {
     if let Some((_, kind)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Ok(kind);
     }
+    if head.is_empty() {
+        return Err(ArchiveError::new(Trouble::Unknown, "it is empty"));
+    }
     let header = head.get(..HEAD);
     if header.is_some_and(|header| super::header::is_one(header) || header.iter().all(|byte| *byte == 0)) {
         return Ok("tar");

@@ -3,6 +3,7 @@
 //! This process does it, beside whatever the operator does: an import touches no source and no container, and shares the
 //! repository by the lock that restic has for that. The operator is told afterwards, and looks at the repository again.
 
+mod made;
 mod note;
 mod text;
 
@@ -111,6 +112,9 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     }
     if !args.yes {
         ask("Go on?")?;
+    }
+    for repository in &repositories {
+        made::ensure(options, peek.registry(), repository)?;
     }
     let mut exit = Exit::Ok;
     for one in &found {
