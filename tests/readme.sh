@@ -16,7 +16,7 @@ export SEAWALL_TEST_ENGINE_DIR=$scratch/engine
 clean_up() {
   [ ! -x "$scratch/clone/deploy/quickstart.sh" ] || (cd "$scratch/clone" && unset SEAWALL_STATE && deploy/quickstart.sh stop) || true
   tests/engine.sh clean || true
-  rm -rf "$scratch" /tmp/seawall.key /tmp/restored /tmp/runbook.md
+  rm -rf "$scratch" /tmp/seawall.key /tmp/restored /tmp/runbook.md /tmp/n8n_data_20260123_140530.tar.gz
 }
 trap clean_up EXIT
 # What is here now, committed or not, as a clone of its own.

@@ -114,7 +114,7 @@ impl World {
         let action = BackupAction {
             source: key(),
             repositories: repositories.iter().map(ToString::to_string).collect(),
-            slot: meta(0).slot,
+            slot: meta(0).time,
             cause: Cause::Scheduled,
         };
         self.run(Action::Backup(action), control).await

@@ -71,7 +71,7 @@ pub fn part(survey: &Survey, source: &str, strip: Option<&Path>) -> Result<Part,
         let named = in_docker.iter().find(|root| root.parent().is_some_and(|at| at.ends_with(source)));
         return match (named, in_docker.as_slice()) {
             (Some(root), _) | (None, [root]) => take(root),
-            _ => Err(survey.ambiguous(source, in_docker.into_iter())),
+            _ => Err(ambiguous(source, in_docker.into_iter())),
         };
     }
     match survey.tops.iter().next() {
@@ -98,20 +98,20 @@ impl Survey {
         match (fitting.as_slice(), several.as_slice()) {
             ([one], _) | ([], [one]) => Ok((*one).clone()),
             ([], []) => Ok(backup.to_owned()),
-            _ => Err(self.ambiguous(source, several.into_iter())),
+            _ => Err(ambiguous(source, several.into_iter())),
         }
-    }
-
-    fn ambiguous<'a>(&self, source: &str, roots: impl Iterator<Item = &'a PathBuf>) -> ArchiveError {
-        let roots: Vec<String> = roots.take(20).map(|root| shown(root)).collect();
-        ArchiveError::refused(format!(
-            "it holds several directories, and none is called as {source} is: say `--strip` with one of {}",
-            roots.join(", ")
-        ))
     }
 
     fn top_names(&self) -> String {
         let names: Vec<String> = self.tops.keys().take(10).map(|name| shown(Path::new(name))).collect();
         names.join(", ")
     }
+}
+
+fn ambiguous<'a>(source: &str, roots: impl Iterator<Item = &'a PathBuf>) -> ArchiveError {
+    let roots: Vec<String> = roots.take(20).map(|root| shown(root)).collect();
+    ArchiveError::refused(format!(
+        "it holds several directories, and none is called as {source} is: say `--strip` with one of {}",
+        roots.join(", ")
+    ))
 }

@@ -110,7 +110,7 @@ fn time(value: &[u8]) -> Option<(i64, u32)> {
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let nanoseconds: u32 = format!("{:0<9.9}", fraction).parse().ok()?;
+    let nanoseconds: u32 = format!("{fraction:0<9.9}").parse().ok()?;
     // Time stamps count nanoseconds from the second before.
     if whole.starts_with('-') && nanoseconds > 0 {
         return Some((seconds.checked_sub(1)?, 1_000_000_000 - nanoseconds));

@@ -33,7 +33,7 @@ pub enum From {
     ///
     /// Reads Compose files with their `.env` and `env_file`, and the files of conf.d, each a schedule of its own: those that
     /// the service mounts, and those that are named here. Writes a policy for every volume or directory that is mounted
-    /// below BACKUP_SOURCES, with comments that say where each line came from, and tells what has no counterpart. Changes
+    /// below `BACKUP_SOURCES`, with comments that say where each line came from, and tells what has no counterpart. Changes
     /// nothing and starts nothing. Values of variables that may be secrets are not printed.
     #[command(after_help = "Examples:\n  \
         seawall migrate offen docker-compose.yml\n  \
@@ -103,12 +103,11 @@ pub fn run(args: &Migrate) -> anyhow::Result<Exit> {
         ));
     }
     converted.documents.sort_by_key(|document| !offen::is_repository(document));
-    match &args.output {
-        Some(directory) => write_all(directory, &converted)?,
-        None => {
-            let documents: Vec<&str> = converted.documents.iter().map(|document| document.text.as_str()).collect();
-            emit(&documents.join("---\n"))?;
-        }
+    if let Some(directory) = &args.output {
+        write_all(directory, &converted)?;
+    } else {
+        let documents: Vec<&str> = converted.documents.iter().map(|document| document.text.as_str()).collect();
+        emit(&documents.join("---\n"))?;
     }
     converted.remarks.dedup();
     for text in &converted.remarks {

@@ -20,9 +20,15 @@ pub(super) struct Labels<'a> {
 struct Hook<'a> {
     service: &'a str,
     container: String,
-    pre: Option<(Vec<String>, Option<String>)>,
-    post: Option<(Vec<String>, Option<String>)>,
+    pre: Option<Command>,
+    post: Option<Command>,
 }
+
+/// Its arguments, and as whom.
+type Command = (Vec<String>, Option<String>);
+
+/// One of a hook's two commands.
+type Side<'a> = fn(&'a Hook<'a>) -> Option<&'a Command>;
 
 impl<'a> Labels<'a> {
     pub fn new(project: &'a Project, variables: &Variables, volumes: Vec<&'a str>) -> Self {
@@ -92,7 +98,7 @@ impl<'a> Labels<'a> {
                 ));
             }
         } else if !hooks.is_empty() {
-            self.write_hooks(hooks, lines, remarks);
+            write_hooks(hooks, lines, remarks);
         }
     }
 
@@ -122,35 +128,6 @@ impl<'a> Labels<'a> {
         hooks
     }
 
-    fn write_hooks(&self, hooks: Vec<Hook<'_>>, lines: &mut Lines, remarks: &mut Vec<String>) {
-        let (paired, alone): (Vec<_>, Vec<_>) = hooks.into_iter().partition(|hook| hook.pre.is_some());
-        for hook in alone.iter().filter(|_| !paired.is_empty()) {
-            remarks.push(format!(
-                "the command of {} after a backup is left out: each of `post` undoes one of `pre`, and it has none",
-                hook.service
-            ));
-        }
-        let hooks = if paired.is_empty() { alone } else { paired };
-        lines.line(3, "quiesce:", "");
-        lines.line(4, "mode: hooks", "");
-        type Side<'a> = fn(&'a Hook<'a>) -> Option<&'a (Vec<String>, Option<String>)>;
-        let sides: [(&str, Side<'_>); 2] = [("pre", |hook| hook.pre.as_ref()), ("post", |hook| hook.post.as_ref())];
-        for (name, side) in sides {
-            let written: Vec<_> = hooks.iter().filter_map(|hook| Some((hook, side(hook)?))).collect();
-            if written.is_empty() {
-                continue;
-            }
-            lines.line(4, &format!("{name}:"), "");
-            for (hook, (command, user)) in written {
-                let command: Vec<String> = command.iter().map(|part| quoted(part)).collect();
-                let user = user.as_ref().map_or_else(String::new, |user| format!(", user: {}", quoted(user)));
-                let text =
-                    format!("- {{container: {}, command: [{}]{user}}}", quoted(&hook.container), command.join(", "));
-                lines.line(5, &text, &format!("label {PREFIX}archive-{name} of {}", hook.service));
-            }
-        }
-    }
-
     /// Labels that nothing stands for.
     pub fn lost(&self, remarks: &mut Vec<String>) {
         for (name, service) in &self.project.services {
@@ -163,10 +140,37 @@ impl<'a> Labels<'a> {
                     }
                     _ => continue,
                 };
-                if !label.ends_with(".user") {
+                if phase == label {
                     remarks.push(format!("label {PREFIX}{label} of {name} is left out: {lost}"));
                 }
             }
+        }
+    }
+}
+
+fn write_hooks(hooks: Vec<Hook<'_>>, lines: &mut Lines, remarks: &mut Vec<String>) {
+    let (paired, alone): (Vec<_>, Vec<_>) = hooks.into_iter().partition(|hook| hook.pre.is_some());
+    for hook in alone.iter().filter(|_| !paired.is_empty()) {
+        remarks.push(format!(
+            "the command of {} after a backup is left out: each of `post` undoes one of `pre`, and it has none",
+            hook.service
+        ));
+    }
+    let hooks = if paired.is_empty() { alone } else { paired };
+    lines.line(3, "quiesce:", "");
+    lines.line(4, "mode: hooks", "");
+    let sides: [(&str, Side<'_>); 2] = [("pre", |hook| hook.pre.as_ref()), ("post", |hook| hook.post.as_ref())];
+    for (name, side) in sides {
+        let written: Vec<_> = hooks.iter().filter_map(|hook| Some((hook, side(hook)?))).collect();
+        if written.is_empty() {
+            continue;
+        }
+        lines.line(4, &format!("{name}:"), "");
+        for (hook, (command, user)) in written {
+            let command: Vec<String> = command.iter().map(|part| quoted(part)).collect();
+            let user = user.as_ref().map_or_else(String::new, |user| format!(", user: {}", quoted(user)));
+            let text = format!("- {{container: {}, command: [{}]{user}}}", quoted(&hook.container), command.join(", "));
+            lines.line(5, &text, &format!("label {PREFIX}archive-{name} of {}", hook.service));
         }
     }
 }
