@@ -49,6 +49,6 @@ Exit codes:
       (invalid policy files, a broken audit chain, a drill that fails, a
       damaged repository)
    2  plan: there is something to do
-   3  backup: a snapshot was made, but some files could not be taken as they were
+   3  backup, import: a snapshot was made, but some files could not be taken as they were
    4  backup: at least one source got no usable snapshot
   64  the command line is wrong";

@@ -125,7 +125,11 @@ pub fn snapshots(list: &[StoredSnapshot], style: Style, now: Timestamp) -> Strin
                 snapshot.files.to_string().into(),
                 bytes(snapshot.bytes).into(),
                 bytes(snapshot.added_bytes).into(),
-                if snapshot.complete { Field::toned("yes", Tone::Good) } else { Field::toned("partial", Tone::Doubt) },
+                match (snapshot.complete, &snapshot.imported) {
+                    (true, None) => Field::toned("yes", Tone::Good),
+                    (true, Some(_)) => Field::toned("imported", Tone::Good),
+                    (false, _) => Field::toned("partial", Tone::Doubt),
+                },
             ]
         })
         .collect();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 /// Most entries: each takes about 200 bytes of memory until all is laid down.
-const MOST_ENTRIES: u64 = 4_000_000;
+pub(super) const MOST_ENTRIES: u64 = 4_000_000;
 /// Most bytes of all names together.
 const MOST_NAMES: u64 = 512 << 20;
 /// What an archive of any size may unpack to, and how many times its own size beyond. gzip packs zeros a thousand to one;
@@ -53,7 +53,7 @@ pub(super) struct Items {
     tally: peel::Tally,
     pub form: Vec<&'static str>,
     limit: u64,
-    entries: u64,
+    pub(super) entries: u64,
     names: u64,
     unpacked: u64,
 }

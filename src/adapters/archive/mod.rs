@@ -19,6 +19,8 @@ mod scratch;
 mod sparse;
 mod stamp;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use error::{ArchiveError, Trouble};

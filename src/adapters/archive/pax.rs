@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(found.get("SCHILY.acl.access"), Some(b"u::rw-\n\n".as_slice()));
         assert_eq!(found.get("path"), Some(b"a\nb=c".as_slice()));
         for bad in
-            [b"9 path=a\n".as_slice(), b"99 path=a\n", b"path=a\n", b"8 path=ab", b"7 path\n", b"-1 a=b\n", b"3 \n"]
+            [b"8 path=a\n".as_slice(), b"99 path=a\n", b"path=a\n", b"8 path=ab", b"7 path\n", b"-1 a=b\n", b"3 \n"]
         {
             assert!(records(bad).is_err(), "{}", bad.escape_ascii());
         }

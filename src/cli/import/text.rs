@@ -78,6 +78,9 @@ impl Plan<'_> {
         let rules = match going {
             0 if total == 0 => return Ok("nothing changes".to_owned()),
             0 => format!("the policy's rules keep all {total} of them"),
+            1 if total == 1 => "the policy's rules remove it, as they would any other snapshot, once a backup has \
+                                succeeded; widen `retention` first if it is to stay"
+                .to_owned(),
             going => format!(
                 "the policy's rules keep {} of these {total} and remove {going}, as they would any other snapshot, once a \
                  backup has succeeded; widen `retention` first if they are to stay",

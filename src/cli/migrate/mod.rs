@@ -109,9 +109,10 @@ pub fn run(args: &Migrate) -> anyhow::Result<Exit> {
         let documents: Vec<&str> = converted.documents.iter().map(|document| document.text.as_str()).collect();
         emit(&documents.join("---\n"))?;
     }
-    converted.remarks.dedup();
-    for text in &converted.remarks {
-        remark(&format!("note: {text}"));
+    for (nth, text) in converted.remarks.iter().enumerate() {
+        if !converted.remarks[..nth].contains(text) {
+            remark(&format!("note: {text}"));
+        }
     }
     Ok(Exit::Ok)
 }

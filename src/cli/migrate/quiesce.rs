@@ -98,6 +98,13 @@ impl<'a> Labels<'a> {
                 ));
             }
         } else if !hooks.is_empty() {
+            if !also.is_empty() {
+                remarks.push(format!(
+                    "{} is not stopped for a backup of {volume}: a policy stops containers, or runs commands in them, and \
+                     not both",
+                    also.join(", ")
+                ));
+            }
             write_hooks(hooks, lines, remarks);
         }
     }

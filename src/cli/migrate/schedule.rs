@@ -63,7 +63,7 @@ mod tests {
             ("0 2 * * *", "cron: \"0 2 * * *\", timeZone: UTC"),
             ("0 0 2 ? * SUN", "cron: \"0 2 * * SUN\", timeZone: UTC"),
             ("\"*/15 * * * *\"", "cron: \"*/15 * * * *\", timeZone: UTC"),
-            ("@every 1h30m", "every: 90m"),
+            ("@every 1h30m", "every: 1h30m"),
             ("@every 24h", "every: 1d"),
         ] {
             assert_eq!(convert(cron, "UTC"), Written { text: text.to_owned(), differs: None, never: false }, "{cron}");
