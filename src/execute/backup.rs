@@ -1,5 +1,6 @@
 //! Backing up one source into the repositories of its policy, one after the other.
 
+use super::copy;
 use super::fail_point::fail_point;
 use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::taken::{self, Taken};
@@ -19,8 +20,11 @@ use std::time::Duration;
 /// One outcome per repository, in the action's order.
 pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction, control: &RunControl) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(action.repositories.len());
-    for (nth, repository) in action.repositories.iter().enumerate() {
-        let started = if nth == 0 { control.started } else { executor.clock.now() };
+    let mut order: Vec<(usize, &String)> = action.repositories.iter().enumerate().collect();
+    // What is behind a network comes last: by then there may be a snapshot on this host to copy.
+    order.sort_by_key(|(_, repository)| copy::is_remote(work, repository));
+    for (nth, repository) in order {
+        let started = if outcomes.is_empty() { control.started } else { executor.clock.now() };
         let mut outcome = blank(control, Operation::Backup, Some(action.source.clone()), repository);
         if nth > 0 {
             outcome.run = RunId(format!("{}-{}", control.run, nth + 1));
@@ -29,27 +33,34 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction,
         outcome.slot = Some(action.slot);
         action.cause.as_str().clone_into(&mut outcome.cause);
         let job = job(executor, work, action, &outcome);
-        let (ended, closed) = match job {
-            Ok(job) => attempt(executor, job, control).await,
-            Err(error) => (Err(error), Closed::default()),
+        let there = if copy::is_remote(work, repository) { copy::of_slot(executor, work, action).await } else { None };
+        let copied = there.as_ref().map(|(from, record)| (from.name.clone(), record.complete));
+        let (ended, closed) = match (job, there) {
+            (Ok(job), Some(there)) => (copy::attempt(executor, job, there, control).await, Closed::default()),
+            (Ok(job), None) => attempt(executor, job, control).await,
+            (Err(error), _) => (Err(error), Closed::default()),
         };
         fail_point("published");
         let finished = executor.clock.now();
         let outcome = match ended {
-            Ok(report) => ended_well(outcome, report, finished),
+            Ok(report) => match copied {
+                Some((from, complete)) => ended_as_copy(outcome, report, &from, complete, finished),
+                None => ended_well(outcome, report, finished),
+            },
             Err(error) => ended_badly(outcome, &error, finished),
         };
-        outcomes.push(with_window(outcome, closed));
+        outcomes.push((nth, with_window(outcome, closed)));
     }
-    outcomes
+    outcomes.sort_by_key(|(nth, _)| *nth);
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// Everything that one attempt needs, looked up.
-struct Job {
-    repository: Arc<Repository>,
+pub(super) struct Job {
+    pub repository: Arc<Repository>,
     tree: VolumeTree,
-    meta: SnapshotMeta,
-    timeout: Duration,
+    pub meta: SnapshotMeta,
+    pub timeout: Duration,
     quiesce: Option<(Quiescer, Arc<Quiesce>)>,
     databases: Option<Databases>,
     clones: Option<Arc<Clones>>,
@@ -150,11 +161,11 @@ pub(super) fn with_window(mut outcome: Outcome, closed: Closed) -> Outcome {
 }
 
 /// Whether the run's time was up, whoever noticed first.
-fn has_passed(now: Timestamp, started: Timestamp, timeout: Duration) -> bool {
+pub(super) fn has_passed(now: Timestamp, started: Timestamp, timeout: Duration) -> bool {
     Duration::try_from(now.duration_since(started)).is_ok_and(|elapsed| elapsed >= timeout)
 }
 
-fn too_long(timeout: Duration) -> RepositoryError {
+pub(super) fn too_long(timeout: Duration) -> RepositoryError {
     RepositoryError::new(
         Reason::Unavailable,
         format!(
@@ -163,6 +174,24 @@ fn too_long(timeout: Duration) -> RepositoryError {
             timeout.as_secs()
         ),
     )
+}
+
+fn ended_as_copy(
+    mut outcome: Outcome,
+    report: BackupReport,
+    from: &str,
+    complete: bool,
+    finished: Timestamp,
+) -> Outcome {
+    outcome.finished = finished;
+    outcome.result = if complete { RunResult::Success } else { RunResult::Partial };
+    let (files, size, added) = (count(report.files, "file"), bytes(report.bytes), bytes(report.added_bytes));
+    outcome.message = format!("{files}, {size}, added {added}; copied from the repository {from}");
+    if !complete {
+        outcome.message.push_str(", where some files are not as they were");
+    }
+    outcome.snapshot = report.snapshot;
+    outcome
 }
 
 fn ended_well(mut outcome: Outcome, report: BackupReport, finished: Timestamp) -> Outcome {

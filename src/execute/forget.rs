@@ -22,9 +22,13 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: ForgetAction, 
         blocking(move || registry.with(&repository, |adapter| adapter.forget(&source, &host, &action.remove, &inner)));
     match ended.await {
         Ok(forgotten) => {
-            outcome.result = RunResult::Success;
-            outcome.message = format!("{} forgotten", count(forgotten.len() as u64, "snapshot"));
-            outcome.forgotten = forgotten;
+            outcome.result = if forgotten.retained == 0 { RunResult::Success } else { RunResult::Partial };
+            let retained = match forgotten.retained {
+                0 => String::new(),
+                n => format!("; {} retained by a lock of the bucket, until it ends", count(n, "snapshot")),
+            };
+            outcome.message = format!("{} forgotten{retained}", count(forgotten.ids.len() as u64, "snapshot"));
+            outcome.forgotten = forgotten.ids;
             outcome.finished = executor.clock.now();
             outcome
         }

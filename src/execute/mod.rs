@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copy;
 pub mod drill;
 mod fail_point;
 mod forget;

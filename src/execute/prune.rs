@@ -1,7 +1,7 @@
 //! Freeing the space of forgotten snapshots.
 
 use super::{Executor, blank, blocking, ended_badly, unknown_repository};
-use crate::adapters::repository::Control;
+use crate::adapters::repository::{Control, Reason};
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::bytes;
 use crate::reconcile::{Operation, Outcome, PruneAction, RunResult};
@@ -26,6 +26,13 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: PruneAction, c
                 bytes(report.freed_bytes),
                 bytes(report.marked_bytes)
             );
+            outcome.finished = executor.clock.now();
+            outcome
+        }
+        // Nothing was removed, and nothing is lost by that; once the lock has ended, a later prune frees it.
+        Err(error) if error.kind() == Reason::Retained => {
+            outcome.result = RunResult::Success;
+            outcome.message = format!("Nothing was freed: {}", error.told());
             outcome.finished = executor.clock.now();
             outcome
         }

@@ -37,9 +37,15 @@ pub(super) fn policy(policy: &Policy) -> String {
 
 /// The digest of a repository.
 pub(super) fn repository(repository: &Repository) -> String {
-    let RepositoryLocation::Local { path } = &repository.location;
+    let (path, s3) = match &repository.location {
+        RepositoryLocation::Local { path } => (path.as_ref(), None),
+        RepositoryLocation::S3(s3) => (None, Some(s3)),
+    };
     let password = repository.password_from.as_ref().map(SecretRef::meaning);
     let mut meaning = json!({ "kind": "Repository", "name": repository.name, "path": path, "password": password });
+    if let Some(s3) = s3 {
+        meaning["s3"] = json!({ "access": s3.access.meaning(), "prefix": s3.prefix, "residency": s3.residency });
+    }
     if let Some(check) = &repository.check {
         meaning["check"] = json!({ "schedule": schedule(&check.schedule), "read": check.read_data_percent });
     }

@@ -16,6 +16,7 @@ mod parse;
 pub mod quantity;
 pub mod quiesce;
 mod raw;
+mod repository;
 pub mod retention;
 pub mod s3;
 pub mod schedule;
@@ -30,8 +31,8 @@ pub use document::MAX_FILE_BYTES;
 pub use finding::{is_secret, nearest};
 pub use link::link;
 pub use model::{
-    BackupSpec, Criticality, Desired, Objectives, PathSource, Policy, Repository, RepositoryLocation, SecretRef,
-    Source, Sqlite, Treatment, VolumeSelect, VolumeSource,
+    BackupSpec, Criticality, Desired, Objectives, PathSource, Policy, Repository, RepositoryLocation, S3Location,
+    SecretRef, Source, Sqlite, Treatment, VolumeSelect, VolumeSource,
 };
 pub use outside::{
     Access, Bucket, BucketProvider, CloudflareAccess, DatabaseProvider, Jurisdiction, KeepAtLeast, ManagedDatabase,

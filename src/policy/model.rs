@@ -1,6 +1,6 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{Bucket, Drill, ManagedDatabase, Quiesce, RepositoryCheck, Retention, Schedule};
+use super::{Bucket, Drill, ManagedDatabase, Quiesce, RepositoryCheck, Retention, S3Access, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -238,6 +238,28 @@ pub enum RepositoryLocation {
         /// Absolute.
         path: Option<PathBuf>,
     },
+    /// A bucket.
+    S3(Box<S3Location>),
+}
+
+/// A place in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Location {
+    /// The bucket, and the keys to it.
+    pub access: S3Access,
+    /// Where in it; empty, or without a slash at either end.
+    pub prefix: String,
+    /// The region that the bucket has to be in, or how its name begins.
+    pub residency: Option<String>,
+}
+
+impl S3Location {
+    /// How restic names it: `s3:ENDPOINT/BUCKET/PREFIX`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
+        format!("s3:{}/{}{slash}{}", self.access.endpoint, self.access.bucket, self.prefix)
+    }
 }
 
 /// Where a secret is read from. It never holds the secret, so it may be printed.

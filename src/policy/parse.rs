@@ -2,7 +2,7 @@
 
 use super::document::{MAX_FILE_BYTES, Node, Value, sections};
 use super::finding::{Finding, Place, list, nearest, short};
-use super::{Diagnostic, Policy, Repository, raw, schema, structure, validate};
+use super::{Diagnostic, Policy, Repository, raw, repository, schema, structure, validate};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 use std::path::Path;
@@ -153,7 +153,7 @@ fn document(file: &Path, mut tree: Node, text: &str, documents: &mut Vec<Documen
             (policy.map(Document::Policy), found)
         }),
         Kind::Repository => decode::<raw::RepositoryDocument>(kind, clean).map_or_else(Default::default, |raw| {
-            let (repository, found) = validate::repository(&raw, &tree, file);
+            let (repository, found) = repository::check(&raw, &tree, file);
             let line = tree.place.line;
             (repository.map(|repository| Document::Repository { repository, line, text: text.into() }), found)
         }),
@@ -178,10 +178,9 @@ fn decode<T: DeserializeOwned>(kind: Kind, clean: Option<Json>) -> Option<T> {
     root.entry("kind").or_insert_with(|| kind.as_str().into());
     root.entry("metadata").or_insert_with(|| json!({})).as_object_mut()?.entry("name").or_insert_with(|| "x".into());
     let spec = root.entry("spec").or_insert_with(|| json!({})).as_object_mut()?;
-    match kind {
-        Kind::BackupPolicy => spec.entry("source").or_insert_with(|| json!({"volume": {"name": "x"}})),
-        Kind::Repository => spec.entry("local").or_insert_with(|| json!({"path": "/x"})),
-    };
+    if kind == Kind::BackupPolicy {
+        spec.entry("source").or_insert_with(|| json!({"volume": {"name": "x"}}));
+    }
     serde_json::from_value(clean).ok()
 }
 

@@ -308,9 +308,14 @@ pub struct Guard {
 /// What a repository is.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["local"], "properties": {"residency": false}}, {"required": ["s3"]}]))]
 pub struct RepositorySpec {
     /// A directory of this host.
-    pub local: Local,
+    pub local: Option<Local>,
+    /// A bucket.
+    pub s3: Option<S3>,
+    /// Where the bucket has to be: a region, or the beginning of its name, such as `eu`. Nothing is stored elsewhere.
+    pub residency: Option<String>,
     /// Where the password is read from. Without it, Seawall makes a key on first use in its state directory.
     pub password_from: Option<SecretRef>,
     /// When the repository is looked through for damage. Without it, nobody looks.
@@ -324,6 +329,31 @@ pub struct Local {
     /// Absolute path. May be left out for the repository named `default`: then `repository` in the state directory.
     #[schemars(extend("pattern" = "^/"))]
     pub path: Option<PathBuf>,
+}
+
+/// A bucket of a server that speaks S3's protocol.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct S3 {
+    /// The server's address.
+    pub endpoint: String,
+    /// The bucket's name. It has to be there.
+    pub bucket: String,
+    /// Where in the bucket, such as `host-1`. Each host has a place of its own.
+    #[serde(default)]
+    pub prefix: String,
+    /// The bucket's region. Default `us-east-1`.
+    pub region: Option<String>,
+    /// Where the id of the access key is read from.
+    pub access_key_id_from: SecretRef,
+    /// Where the secret of the access key is read from.
+    pub secret_access_key_from: SecretRef,
+    /// A file of certificates in PEM that are trusted beside the system's.
+    #[schemars(extend("pattern" = "^/"))]
+    pub ca_file: Option<PathBuf>,
+    /// Whether `endpoint` may be plain http although it is not on this host.
+    #[serde(default)]
+    pub allow_http: bool,
 }
 
 /// A length of time such as `30s`, `15m`, `24h`, `7d`, `2w` or `1h30m`.

@@ -3,8 +3,8 @@
 use super::document::Node;
 use super::finding::{Finding, short};
 use super::{
-    BackupSpec, Guard, Objectives, Policy, Repository, RepositoryLocation, Retention, Schedule, SecretRef, Source,
-    Sqlite, Treatment, VolumeSelect, VolumeSource,
+    BackupSpec, Guard, Objectives, Policy, Retention, Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect,
+    VolumeSource,
 };
 use super::{Rule, ScheduleError, digest, host_path, outside, quantity, quiesce, raw, verification};
 use globset::GlobBuilder;
@@ -23,8 +23,8 @@ const MAX_ZONE: usize = 64;
 const MAX_VOLUME_NAME: usize = 255;
 
 pub(super) struct Check<'a> {
-    tree: &'a Node,
-    findings: Vec<Finding>,
+    pub(super) tree: &'a Node,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Check<'_> {
@@ -67,7 +67,7 @@ impl Check<'_> {
         Some(duration)
     }
 
-    fn name(&mut self, name: &str) {
+    pub(super) fn name(&mut self, name: &str) {
         let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let right =
             (1..=63).contains(&name.len()) && name.chars().all(label) && !name.starts_with('-') && !name.ends_with('-');
@@ -327,38 +327,4 @@ fn retention(check: &mut Check<'_>, raw: &raw::Retention) -> Retention {
 /// Whether a text can name a variable. One that cannot may be the secret itself, and is not accepted to be printed later.
 fn is_variable(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| !c.is_ascii_digit())
-}
-
-/// A repository, if it makes sense; what does not, if it does not.
-pub(super) fn repository(
-    raw: &raw::RepositoryDocument,
-    tree: &Node,
-    file: &Path,
-) -> (Option<Repository>, Vec<Finding>) {
-    let mut check = Check { tree, findings: Vec::new() };
-    check.name(&raw.metadata.name);
-    match &raw.spec.local.path {
-        Some(path) if !path.is_absolute() => {
-            check.find("spec.local.path", format!("`{}` is not an absolute path", short(&path.to_string_lossy())));
-        }
-        None if raw.metadata.name != "default" => {
-            let message = "the field is missing; only the repository named `default` has a place of its own";
-            check.find("spec.local.path", message);
-        }
-        _ => {}
-    }
-    if let Some(from) = &raw.spec.password_from {
-        check.secret("spec.passwordFrom", from);
-    }
-    let looked = raw.spec.check.as_ref().and_then(|raw| verification::repository(&mut check, raw));
-    if !check.findings.is_empty() {
-        return (None, check.findings);
-    }
-    let location = RepositoryLocation::Local { path: raw.spec.local.path.clone() };
-    let password_from = raw.spec.password_from.clone();
-    let name = raw.metadata.name.clone();
-    let (file, digest) = (file.to_owned(), String::new());
-    let mut repository = Repository { name, location, password_from, check: looked, file, digest };
-    repository.digest = digest::repository(&repository);
-    (Some(repository), Vec::new())
 }

@@ -72,10 +72,11 @@ fn obstacle(policy: &Policy, target: &Target<'_>, deadline: Option<Timestamp>, n
     let went_wrong = |result| !matches!(result, RunResult::Success | RunResult::Interrupted);
     let failed = target.facts.and_then(|f| f.last_forget.as_ref()).filter(|f| went_wrong(f.result));
     if let Some(run) = failed.filter(|f| now < later(f.finished, RETRY)) {
-        return held(
-            "LastForgetFailed",
-            format!("the last attempt failed and is repeated within the hour: {}", run.message),
-        );
+        let (reason, what) = match run.result {
+            RunResult::Partial => ("RetainedByLock", "a lock holds some of them, and they are tried again"),
+            _ => ("LastForgetFailed", "the last attempt failed and is repeated"),
+        };
+        return held(reason, format!("{what} within the hour: {}", run.message));
     }
     match target.facts.and_then(|f| f.last_run.as_ref()) {
         None => {

@@ -29,15 +29,33 @@ fn unknown_fields_at_every_level() {
     assert_snapshot!(said);
 }
 
-/// What the design names and this version has not: never taken in silence.
 #[test]
-fn what_is_not_there_yet() {
-    let repository = [
-        ("  local: {path: /mnt/backup}", "  s3: {bucket: b, secretAccessKey: hunter2}"),
-        ("  local:", "  residency: eu\n  local:"),
+fn where_repositories_are() {
+    const S3: &str = "s3: {endpoint: https://s3.example.com, bucket: backups, accessKeyIdFrom: {env: ID}, secretAccessKeyFrom: {env: KEY}";
+    let local = "  local: {path: /mnt/backup}";
+    let s3 = |more: &str| format!("  {S3}{more}}}");
+    let changed = |from: &str, to: &str| s3("").replace(from, to);
+    let edits = [
+        "  s3: {bucket: b, secretAccessKey: hunter2}".to_owned(),
+        format!("{local}\n{}", s3("")),
+        "  suspend: true".to_owned(),
+        format!("{local}\n  residency: eu"),
+        format!("{}\n  residency: \"\"", s3("")),
+        changed("https://s3.example.com", "http://s3.example.com"),
+        changed("https://s3.example.com", "s3.example.com"),
+        changed("backups", "Back_ups"),
+        changed("{env: KEY}", "hunter2"),
+        changed("{env: KEY}", "{file: key}"),
+        s3(", prefix: /host"),
+        s3(", prefix: host/"),
+        s3(", prefix: a/../b"),
+        s3(", region: eu central"),
+        s3(", caFile: ca.pem"),
+        s3(", path: /x"),
+        "  check: {schedule: {every: 1d}, readDataPercent: 5}".to_owned(),
     ];
-    let said = table(REPOSITORY, &repository);
-    assert_snapshot!(said);
+    let edits: Vec<(&str, &str)> = edits.iter().map(|edit| (local, edit.as_str())).collect();
+    assert_snapshot!(table(REPOSITORY, &edits));
 }
 
 #[test]

@@ -11,7 +11,10 @@ fn ids(repository: &RepositoryAdapter) -> Vec<String> {
 }
 
 fn forget(repository: &RepositoryAdapter, source: &SourceKey, ids: &[String]) -> Result<Vec<String>, Reason> {
-    repository.forget(source, HOST, ids, &Control::default()).map_err(|error| error.kind())
+    repository
+        .forget(source, HOST, ids, &Control::default())
+        .map(|forgotten| forgotten.ids)
+        .map_err(|error| error.kind())
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Seaweed {
             .args(["mini", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false", "-admin.ui=false"])
             .args(["-master.telemetry=false", "-s3.autoCreateBucket=false"])
             .args([flag("s3.port", 0), flag("master.port", 1), flag("volume.port", 2), flag("filer.port", 3)])
-            .args([flag("admin.port", 4), flag("s3.port.iceberg", 5), flag("metricsPort", 6)])
+            .args([flag("admin.port", 4), flag("s3.port.iceberg", 5), flag("s3.port.lance", 6)])
             .arg(format!("-dir={}", directory.path().join("data").display()))
             .arg(format!("-s3.config={}", config.display()))
             .stdin(Stdio::null())

@@ -145,7 +145,7 @@ impl RepositoryAdapter {
     }
 
     /// Writes the snapshot, durable on return: the moment from which it exists.
-    fn publish(&self, snapshot: &SnapshotFile) -> Result<SnapshotRecord, RepositoryError> {
+    pub(super) fn publish(&self, snapshot: &SnapshotFile) -> Result<SnapshotRecord, RepositoryError> {
         let failed =
             |e: std::io::Error| RepositoryError::io("write the snapshot", &self.location.join("snapshots"), &e);
         let json = serde_json::to_vec(snapshot).map_err(|e| failed(e.into()))?;

@@ -1,5 +1,7 @@
 //! What can go wrong with a repository, in words that say what to do.
 
+use super::files::said;
+use crate::adapters::s3::{Refused, S3Error};
 use rustic_core::RusticError;
 use std::error::Error;
 use std::io;
@@ -34,6 +36,10 @@ pub enum Reason {
     Interrupted,
     /// The request itself would do what must never happen.
     Refused,
+    /// A lock of the bucket holds what was to be removed.
+    Retained,
+    /// The repository is somewhere else than it may be, or nobody says where.
+    WrongResidency,
     /// A programming error, in Seawall or below it.
     Internal,
 }
@@ -56,6 +62,8 @@ impl Reason {
             Self::SourceLost => "SourceLost",
             Self::Interrupted => "Interrupted",
             Self::Refused => "Refused",
+            Self::Retained => "RetainedByLock",
+            Self::WrongResidency => "WrongResidency",
             Self::Internal => "Internal",
         }
     }
@@ -163,6 +171,9 @@ impl RepositoryError {
 /// What a system error means for a repository.
 fn advice(error: &io::Error) -> (Reason, &'static str) {
     use rustix::io::Errno;
+    if let Some(said) = said(error) {
+        return server(said);
+    }
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::NOSPC | Errno::DQUOT) => {
             (Reason::NoSpace, "the disk or quota is full; free space or shorten retention")
@@ -175,11 +186,31 @@ fn advice(error: &io::Error) -> (Reason, &'static str) {
     }
 }
 
+/// What the answer of an S3 server means for a repository.
+fn server(said: &S3Error) -> (Reason, &'static str) {
+    match said.refused() {
+        Some(Refused::UnknownKey | Refused::WrongSecret) => {
+            (Reason::PermissionDenied, "the server does not accept the access key; correct it")
+        }
+        Some(Refused::Denied) => {
+            (Reason::PermissionDenied, "the access key may not do this; it has to list, read, write and delete there")
+        }
+        Some(Refused::Locked) => (Reason::Retained, "a lock of the bucket holds it; it goes when the lock has ended"),
+        Some(Refused::NoBucket) => (Reason::NotFound, "there is no such bucket; make it, or correct its name"),
+        Some(Refused::NoObject) => (Reason::NotFound, "it is not there"),
+        Some(Refused::WrongRegion) => (Reason::Unavailable, "the bucket is in another region; correct `region`"),
+        Some(Refused::WrongTime) => (Reason::Unavailable, "the clock of this host is wrong"),
+        _ => (Reason::Unavailable, "the server does not answer as it should; it will be tried again"),
+    }
+}
+
 /// The system error at the bottom of a library error, if there is one.
 fn system_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
     let mut at = Some(error);
     while let Some(error) = at {
-        if let Some(io) = error.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some()) {
+        if let Some(io) =
+            error.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some() || said(io).is_some())
+        {
             return Some(io);
         }
         at = error.source();

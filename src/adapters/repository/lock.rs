@@ -5,7 +5,7 @@
 //! its own that tells a process from a later one with the same number; restic ignores it.
 
 use super::error::{Reason, RepositoryError};
-use super::files::{Files, LOCKS, optional};
+use super::files::{Files, LOCKS, is_retained, optional};
 use super::process::{Identity, effective_ids};
 use super::seal::Sealer;
 use crate::clock::{Clock, SystemClock};
@@ -165,7 +165,11 @@ fn refuse_conflict(files: &Files, sealer: &Sealer, exclusive: bool, own: Option<
         };
         if stale {
             tracing::info!(lock = name, holder = lock.map(|l| l.holder()), "removed a stale lock");
-            files.take_away(&name).map_err(failed)?;
+            // Where the bucket's own lock holds it, it stays, and is nobody's all the same.
+            match files.take_away(&name) {
+                Err(error) if is_retained(&error) => {}
+                removed => removed.map_err(failed)?,
+            }
             continue;
         }
         if exclusive || lock.as_ref().is_none_or(|lock| lock.exclusive) {

@@ -2,7 +2,7 @@
 
 use super::error::{Reason, RepositoryError};
 use super::lock::Lock;
-use super::report::{Control, PruneReport};
+use super::report::{Control, Forgotten, PruneReport};
 use super::{RepositoryAdapter, library};
 use crate::clock::{Clock, SystemClock};
 use crate::reconcile::{SnapshotRecord, SourceKey};
@@ -16,7 +16,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl RepositoryAdapter {
     /// Forgets snapshots of one source of one host. All or none are refused before any is removed; one that is gone
-    /// already is left out of the answer. Their space is freed by [`RepositoryAdapter::prune`].
+    /// already is left out of the answer, and one that a lock of the bucket holds is counted. Their space is freed by [`RepositoryAdapter::prune`].
     ///
     /// # Errors
     /// `Refused`: one of them is not this source's own, or is its newest complete one. See [`Reason`] for the rest.
@@ -26,7 +26,7 @@ impl RepositoryAdapter {
         host: &str,
         ids: &[String],
         control: &Control,
-    ) -> Result<Vec<String>, RepositoryError> {
+    ) -> Result<Forgotten, RepositoryError> {
         let _pass = self.gate.alone(&control.cancel, PATIENCE).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, true)?;
         let known = self.refresh_known()?;
@@ -56,13 +56,18 @@ impl RepositoryAdapter {
             remove.push(id);
         }
         drop(known);
-        let mut forgotten = Vec::with_capacity(remove.len());
+        let mut forgotten = Forgotten::default();
         for id in remove {
             if control.cancel.is_cancelled() {
                 break;
             }
-            self.guarded("forget a snapshot", || self.open.delete_snapshots(&[id.into()]))?;
-            forgotten.push(id.to_hex().to_string());
+            match self.guarded("forget a snapshot", || self.open.delete_snapshots(&[id.into()])) {
+                Err(error) if error.kind() == Reason::Retained => forgotten.retained += 1,
+                removed => {
+                    removed?;
+                    forgotten.ids.push(id.to_hex().to_string());
+                }
+            }
         }
         Ok(forgotten)
     }

@@ -7,6 +7,7 @@
 mod backup;
 mod check;
 mod compare;
+mod copy;
 mod databases;
 mod error;
 mod fetch;
@@ -31,8 +32,8 @@ pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
 pub use registry::Registry;
 pub use report::{
-    Around, BackupReport, Cloned, Control, EntryKind, PruneReport, RestoreReport, Sample, Size, SnapshotMeta,
-    TreeEntry, Verified, VolumeTree,
+    Around, BackupReport, Cloned, Control, EntryKind, Forgotten, PruneReport, RestoreReport, Sample, Size,
+    SnapshotMeta, TreeEntry, Verified, VolumeTree,
 };
 
 use crate::adapters::key::Secret;

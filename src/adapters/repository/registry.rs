@@ -1,14 +1,27 @@
 //! From a `Repository` document to an open repository, kept open.
 
-use super::files::{Disk, Storage};
+use super::files::{Bucket, Disk, Storage};
 use super::{Reason, RepositoryAdapter, RepositoryError};
+use crate::adapters::http_client::{Limits, Patience};
 use crate::adapters::key::{self, Secret};
-use crate::policy::{Repository, RepositoryLocation, SecretRef};
+use crate::adapters::s3::{self, Keys, S3};
+use crate::policy::s3::resides;
+use crate::policy::{Repository, RepositoryLocation, S3Location, SecretRef};
+use crate::reconcile::watch::bucket::Told;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A pack of 16 MiB takes some minutes on a slow line.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
+    attempt: Duration::from_mins(5),
+    pause: Duration::from_millis(500),
+    attempts: 5,
+};
 
 /// Opens repositories once and keeps them open, so that key derivation and index are paid once.
 ///
@@ -18,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Registry {
     state: PathBuf,
     slots: Mutex<BTreeMap<String, Arc<Mutex<Option<Opened>>>>>,
+    limits: Arc<Limits>,
 }
 
 #[derive(Debug)]
@@ -31,15 +45,16 @@ impl Registry {
     /// A registry over the state directory, where keys that Seawall makes live, and the default repository.
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
-        Self { state: state.into(), slots: Mutex::default() }
+        Self { state: state.into(), slots: Mutex::default(), limits: Arc::default() }
     }
 
-    /// Where the repository's files are.
+    /// Where the repository's files are, for people; a bucket as restic names it.
     #[must_use]
     pub fn location(&self, repository: &Repository) -> PathBuf {
         match &repository.location {
             RepositoryLocation::Local { path: Some(path) } => path.clone(),
             RepositoryLocation::Local { path: None } => self.state.join("repository"),
+            RepositoryLocation::S3(location) => PathBuf::from(location.address()),
         }
     }
 
@@ -119,8 +134,10 @@ impl Registry {
 
     /// To be told of trouble with a repository: closes it where opening anew may help.
     pub fn after(&self, repository: &Repository, error: &RepositoryError) {
-        let harmless =
-            matches!(error.kind(), Reason::Locked | Reason::Interrupted | Reason::SourceLost | Reason::Refused);
+        let harmless = matches!(
+            error.kind(),
+            Reason::Locked | Reason::Interrupted | Reason::SourceLost | Reason::Refused | Reason::Retained
+        );
         if !harmless {
             *lock(&self.slot(&repository.name)) = None;
         }
@@ -143,7 +160,10 @@ impl Registry {
             *slot = None;
         }
         let location = self.location(repository);
-        let storage: Arc<dyn Storage> = Arc::new(Disk::new(&location));
+        let storage: Arc<dyn Storage> = match &repository.location {
+            RepositoryLocation::Local { .. } => Arc::new(Disk::new(&location)),
+            RepositoryLocation::S3(s3) => Arc::new(bucket(&repository.name, s3, Arc::clone(&self.limits))?),
+        };
         let exists = super::exists(&*storage)?;
         if !exists {
             self.refuse_to_replace(&repository.name, &location)?;
@@ -209,8 +229,8 @@ impl Registry {
             Ok(known) if known == location.as_os_str().as_encoded_bytes() => Err(RepositoryError::new(
                 Reason::NotFound,
                 format!(
-                    "The repository {name} was at {} and is not there any more: mount its disk. Should it be gone for \
-                     good, remove {} and Seawall starts a new one",
+                    "The repository {name} was at {} and is not there any more: bring its disk or bucket back. Should it be \
+                     gone for good, remove {} and Seawall starts a new one",
                     location.display(),
                     marker.display(),
                 ),
@@ -231,6 +251,36 @@ impl Registry {
         fs::create_dir_all(self.state.join("keys")).map_err(failed)?;
         fs::write(&marker, wanted).map_err(failed)
     }
+}
+
+/// A bucket, once it is known to be where it may be.
+fn bucket(name: &str, location: &S3Location, limits: Arc<Limits>) -> Result<Bucket, RepositoryError> {
+    let address = location.address();
+    let keys = Keys::read(&location.access).map_err(|e| {
+        let message = format!("The access key of the repository {name} cannot be had; see `s3` of its document");
+        RepositoryError::because(Reason::KeyUnreadable, message, &e)
+    })?;
+    let unreachable = |e: &dyn std::error::Error| {
+        RepositoryError::because(
+            Reason::Unavailable,
+            format!("The repository {name} cannot be reached at {address}"),
+            e,
+        )
+    };
+    let s3 = S3::new(&location.access, keys, PATIENCE, limits).map_err(|e| unreachable(&e))?;
+    if let Some(residency) = &location.residency {
+        let told = s3::wait(s3::region(&s3)).map_err(|e| unreachable(&e))?.map_err(|e| unreachable(&e))?;
+        let wrong = match told {
+            Told::Known(region) if resides(&region, residency) => None,
+            Told::Known(region) => Some(format!("it is in `{region}`")),
+            Told::Unsupported(why) | Told::Unknown(_, why) => Some(format!("nobody says where it is: {why}")),
+        };
+        if let Some(wrong) = wrong {
+            let message = format!("The repository {name} at {address} has to be in `{residency}`, and {wrong}");
+            return Err(RepositoryError::new(Reason::WrongResidency, message));
+        }
+    }
+    Ok(Bucket::new(s3, &location.prefix, &address))
 }
 
 fn unreadable(name: &str, error: &key::KeyError) -> RepositoryError {

@@ -109,6 +109,15 @@ pub enum Cloned {
     No(String),
 }
 
+/// What a forget did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The snapshots that are gone by it.
+    pub ids: Vec<String>,
+    /// How many a lock of the bucket holds: they go when it has ended.
+    pub retained: u64,
+}
+
 /// What a prune did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PruneReport {

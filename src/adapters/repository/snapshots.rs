@@ -3,7 +3,8 @@
 use super::report::SnapshotMeta;
 use crate::reconcile::{RunId, SnapshotRecord, SourceKey};
 use jiff::tz::TimeZone;
-use rustic_core::repofile::SnapshotFile;
+use rustic_core::StringList;
+use rustic_core::repofile::{SnapshotFile, SnapshotId};
 
 /// Marks a snapshot as Seawall's own.
 const OWN: &str = "seawall";
@@ -40,6 +41,20 @@ pub(super) fn finish(snapshot: &mut SnapshotFile, complete: bool, manifest: u64)
         summary.total_files_processed = summary.total_files_processed.saturating_sub(1);
         summary.total_bytes_processed = summary.total_bytes_processed.saturating_sub(manifest);
     }
+}
+
+/// Makes a snapshot of another repository that of a run into this one.
+pub(super) fn taken_over(snapshot: &mut SnapshotFile, meta: &SnapshotMeta) {
+    let mut tags: Vec<String> = snapshot.tags.iter().filter(|tag| !tag.starts_with("run=")).cloned().collect();
+    tags.push(format!("run={}", meta.run));
+    snapshot.tags = StringList::default();
+    for tag in tags {
+        snapshot.tags.add(tag);
+    }
+    // That one is not here.
+    snapshot.parent = None;
+    snapshot.parents = Vec::new();
+    snapshot.id = SnapshotId::default();
 }
 
 /// What a snapshot says of itself. One without all of Seawall's tags has no source, and so is never touched.

@@ -1,5 +1,6 @@
 //! Objects: listing, reading, writing, removing them.
 
+use super::error::refusal;
 use super::{Ask, S3, S3Error, parse};
 use bytes::Bytes;
 use hyper::Method;
@@ -96,7 +97,13 @@ impl S3 {
         let mut headers = vec![("range", format!("bytes={offset}-{last}"))];
         headers.extend(etag.map(|etag| ("if-match", format!("\"{etag}\""))));
         let ask = Ask { headers, limit: length + 1024, ..Ask::get(Some(key), &[]) };
-        let response = self.need(&what, ask).await?;
+        let response = self.ask(ask).await?;
+        if response.status == hyper::StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(Bytes::new());
+        }
+        if !response.status.is_success() {
+            return Err(refusal(&what, &response));
+        }
         // A server may answer with all of it.
         let whole = response.status == hyper::StatusCode::OK;
         let body = response.body;

@@ -10,7 +10,7 @@ mod sign;
 pub use blocking::wait;
 pub use error::{Refused, S3Error};
 pub use list::{Object, Page};
-pub use settings::{Settings, settings};
+pub use settings::{Settings, region, settings};
 
 use super::http_client::{HttpClient, HttpError, Limits, Patience, Reach, Request, Response};
 use super::key::{self, KeyError, Secret};

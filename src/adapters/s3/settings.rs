@@ -83,6 +83,19 @@ pub async fn settings(s3: &S3, prefix: &str, provider: BucketProvider) -> Result
     Ok(Settings { versioning, object_lock, lifecycle, region, evidence: asked.evidence })
 }
 
+/// Where a bucket is.
+///
+/// # Errors
+/// See [`S3Error`].
+pub async fn region(s3: &S3) -> Result<Told<String>, S3Error> {
+    // An R2 bucket is found under the host of its own jurisdiction and no other.
+    if let Some(account) = s3.host().strip_suffix(".r2.cloudflarestorage.com") {
+        let jurisdiction = account.split_once('.').map_or("default", |(_, jurisdiction)| jurisdiction);
+        return Ok(Told::Known(jurisdiction.to_owned()));
+    }
+    Asked { s3, evidence: Vec::new() }.location().await
+}
+
 struct Asked<'a> {
     s3: &'a S3,
     evidence: Vec<String>,

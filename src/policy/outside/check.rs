@@ -34,7 +34,7 @@ pub(in crate::policy) fn watch(check: &mut Check<'_>, spec: &BackupPolicySpec) -
     schedule(check, "spec.schedule", raw).map(Box::new).map(Treatment::Watch)
 }
 
-pub(in crate::policy) use super::bucket::check::bucket;
+pub(in crate::policy) use super::bucket::check::{bucket, name as bucket_name, place as region};
 
 pub(in crate::policy) fn database(check: &mut Check<'_>, raw: &raw::ManagedDatabase) -> Option<ManagedDatabase> {
     let at = |field: &str| format!("spec.source.managedDatabase.{field}");

@@ -1,11 +1,14 @@
 //! The repository's files, wherever they lie: complete and durable once written, and no error swallowed.
 
+mod bucket;
 mod disk;
 mod storage;
 
+pub(super) use bucket::{Bucket, said};
 pub(super) use disk::Disk;
 pub(super) use storage::{Found, Listed, Parts, Storage};
 
+use crate::adapters::s3::Refused;
 use bytes::Bytes;
 use jiff::Timestamp;
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
@@ -106,7 +109,11 @@ impl Files {
     /// Writes a file under its final name, whole and durable, or not at all.
     pub(super) fn put(&self, name: &str, parts: &[Bytes]) -> io::Result<()> {
         self.go_on().and_then(|()| self.storage.put(name, parts)).inspect_err(|error| {
-            let same = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+            let same = match (error.raw_os_error(), said(error)) {
+                (Some(code), _) => io::Error::from_raw_os_error(code),
+                (None, Some(said)) => io::Error::new(error.kind(), said.clone()),
+                (None, None) => error.kind().into(),
+            };
             *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.at(name), same));
             self.failures.fetch_add(1, Ordering::Release);
         })
@@ -142,6 +149,11 @@ pub(super) fn name_of(tpe: FileType, id: &Id) -> String {
         FileType::Pack => format!("data/{}/{id}", &id[..2]),
         _ => format!("{}/{id}", tpe.dirname()),
     }
+}
+
+/// Whether a lock of the bucket holds what was to be removed.
+pub(super) fn is_retained(error: &io::Error) -> bool {
+    said(error).is_some_and(|said| said.refused() == Some(Refused::Locked))
 }
 
 /// `None` for what is not there.

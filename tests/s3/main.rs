@@ -1,0 +1,14 @@
+//! Repositories in a bucket, on a real S3 server (SeaweedFS), with Debian's `restic` as the other opinion. Needs root,
+//! `restic`, `curl`, `python3`, and what `tests/tools.txt` names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod bucket;
+mod copies;
+#[path = "../repository/lab.rs"]
+#[allow(dead_code, reason = "the other test program uses more of it")]
+mod lab;
+mod repository;
+#[path = "../support/seaweed.rs"]
+mod seaweed;
+mod trouble;
