@@ -91,7 +91,7 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
         ("docker_up{}", 0.0),
         ("config_last_reload_successful{}", 0.0),
         ("reconcile_last_success_timestamp_seconds{}", 0.0),
-        ("policy_info{new,high,abc123}", 1.0),
+        ("policy_info{new,volume,high,abc123}", 1.0),
     ] {
         assert_eq!(seen.get(series), Some(&worst), "{series}");
     }
@@ -197,7 +197,7 @@ fn series_go_with_their_policy_and_an_exemption_has_no_backup_to_speak_of() {
         of_exempt,
         [
             "policy_file_valid{exempt.yaml}",
-            "policy_info{exempt,high,abc123}",
+            "policy_info{exempt,volume,high,abc123}",
             "policy_suspended{exempt}",
             "selector_unmatched{exempt}",
             "volume_coverage{exempt}"

@@ -20,6 +20,7 @@ declare -A package_of=(
   [borg]=borgbackup [shellcheck]=shellcheck [sqlite3]=sqlite3 [setfacl]=acl [setfattr]=attr [jq]=jq [curl]=curl [git]=git
   [systemd-analyze]=systemd [python3]=python3 [pgrep]=procps [busybox]=busybox-static [flock]=util-linux [/usr/bin/time]=time
   [pip3]=python3-pip [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs [openssl]=openssl [zstd]=zstd [bzip2]=bzip2
+  [/usr/lib/postgresql/15/bin/initdb]="postgresql-15 postgresql-client-15"
 )
 cargo_deny=0.20.2
 

@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod http_client;
 pub mod key;
 pub mod lay;
+pub mod postgres;
 pub mod providers;
 pub mod repository;
 pub mod s3;

@@ -3,17 +3,18 @@
 use super::copy;
 use super::fail_point::fail_point;
 use super::quiesce::{Ask, Closed, Quiescer, Window};
-use super::taken::{self, Taken};
+use super::taken::{self, Content, Taken};
 use super::{Executor, blank, blocking, ended_badly, unknown_repository};
 use crate::adapters::clone::Clones;
 use crate::adapters::repository::{
-    Around, BackupReport, Cloned, Control, Databases, Reason, RepositoryError, SnapshotMeta, VolumeTree,
+    Around, BackupReport, Cloned, Control, Databases, Reason, RepositoryAdapter, RepositoryError, SnapshotMeta,
 };
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count};
 use crate::policy::{Quiesce, Repository};
 use crate::reconcile::{BackupAction, Operation, Outcome, RunId, RunResult};
 use jiff::Timestamp;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,17 +37,23 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction,
         let there = if copy::is_remote(work, repository) { copy::of_slot(executor, work, action).await } else { None };
         let copied = there.as_ref().map(|(from, record)| (from.name.clone(), record.complete));
         let (ended, closed) = match (job, there) {
-            (Ok(job), Some(there)) => (copy::attempt(executor, job, there, control).await, Closed::default()),
+            (Ok(job), Some(there)) => {
+                let copied = copy::attempt(executor, job, there, control).await;
+                (copied.map(|report| (report, Vec::new())), Closed::default())
+            }
             (Ok(job), None) => attempt(executor, job, control).await,
             (Err(error), _) => (Err(error), Closed::default()),
         };
         fail_point("published");
         let finished = executor.clock.now();
         let outcome = match ended {
-            Ok(report) => match copied {
-                Some((from, complete)) => ended_as_copy(outcome, report, &from, complete, finished),
-                None => ended_well(outcome, report, finished),
-            },
+            Ok((report, notes)) => {
+                outcome.warnings = notes;
+                match copied {
+                    Some((from, complete)) => ended_as_copy(outcome, report, &from, complete, finished),
+                    None => ended_well(outcome, report, finished),
+                }
+            }
             Err(error) => ended_badly(outcome, &error, finished),
         };
         outcomes.push((nth, with_window(outcome, closed)));
@@ -58,7 +65,7 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &BackupAction,
 /// Everything that one attempt needs, looked up.
 pub(super) struct Job {
     pub repository: Arc<Repository>,
-    tree: VolumeTree,
+    content: Content,
     pub meta: SnapshotMeta,
     pub timeout: Duration,
     quiesce: Option<(Quiescer, Arc<Quiesce>)>,
@@ -75,13 +82,13 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
     let policy = policy.ok_or_else(|| refused(format!("The policy {} is not in force any more", key.policy)))?;
     let spec = policy.backup();
     let spec = spec.ok_or_else(|| refused(format!("The policy {} is an exemption by now", key.policy)))?;
-    let Taken { tree, manifest, quiesce, databases, clones } = taken::of(executor, work, policy, &key.source)?;
+    let Taken { content, manifest, quiesce, databases, clones } = taken::of(executor, work, policy, &key.source)?;
     Ok(Job {
         clones,
         quiesce,
         databases,
         repository,
-        tree,
+        content,
         meta: SnapshotMeta {
             source: key.clone(),
             slot: Some(action.slot),
@@ -96,19 +103,15 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
 }
 
 /// One attempt, within the policy's time, and what became of the containers.
-async fn attempt(
-    executor: &Executor,
-    job: Job,
-    control: &RunControl,
-) -> (Result<BackupReport, RepositoryError>, Closed) {
+async fn attempt(executor: &Executor, job: Job, control: &RunControl) -> (Result<Stored, RepositoryError>, Closed) {
     let cancel = control.cancel.child_token();
-    let window = job.quiesce.clone().map(|(quiescer, quiesce)| {
+    let window = job.quiesce.clone().zip(root(&job.content)).map(|((quiescer, quiesce), root)| {
         let ask = Ask {
             source: job.meta.source.clone(),
             run: job.meta.run.clone(),
             quiesce,
             readers: false,
-            root: job.tree.root.clone(),
+            root,
             cancel: cancel.clone(),
             shutdown: control.cancel.clone(),
         };
@@ -124,8 +127,9 @@ async fn attempt(
     };
     let registry = Arc::clone(&executor.registry);
     let (timeout, started) = (job.timeout, job.meta.time);
-    let running =
-        blocking(move || registry.with(&job.repository, |repository| repository.backup(&job.tree, &job.meta, &inner)));
+    let running = blocking(move || {
+        registry.with(&job.repository, |repository| store(repository, &job.content, &job.meta, &inner))
+    });
     tokio::pin!(running);
     let (ended, mut overran) = tokio::select! {
         ended = &mut running => (ended, false),
@@ -147,6 +151,29 @@ async fn attempt(
         (ended, _) => ended,
     };
     (ended, closed)
+}
+
+/// What was stored, and what a person should know of beside it.
+type Stored = (BackupReport, Vec<String>);
+
+fn store(
+    repository: &RepositoryAdapter,
+    content: &Content,
+    meta: &SnapshotMeta,
+    control: &Control,
+) -> Result<Stored, RepositoryError> {
+    match content {
+        Content::Files(tree) => repository.backup(tree, meta, control).map(|report| (report, Vec::new())),
+        Content::Database(wanted) => super::postgres::dump(repository, wanted, meta, control),
+    }
+}
+
+/// The directory that files are read from.
+fn root(content: &Content) -> Option<PathBuf> {
+    match content {
+        Content::Files(tree) => Some(tree.root.clone()),
+        Content::Database(_) => None,
+    }
 }
 
 /// What became of the containers, added to what became of the files.

@@ -1,6 +1,6 @@
 //! What travels with a snapshot, so that a volume can be rebuilt on a host that knows nothing of it.
 
-use crate::policy::{PathSource, Policy};
+use crate::policy::{PathSource, Policy, PostgresSource};
 use crate::reconcile::{Container, DockerState, Volume};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,6 +42,16 @@ pub(super) fn of_lost(policy: &Policy, name: &str) -> Value {
         "kind": "Manifest",
         "volume": { "name": name, "driver": "local", "options": {}, "labels": {}, "anonymous": false },
         "containers": [],
+        "policy": { "name": policy.name, "text": &*policy.text },
+    })
+}
+
+/// The same for a database; what its server says of itself is added once it has been asked.
+pub(super) fn of_database(policy: &Policy, source: &PostgresSource) -> Value {
+    json!({
+        "apiVersion": "seawall.dev/v1",
+        "kind": "Manifest",
+        "postgres": { "dump": source.dump_file(), "globals": source.globals, "heartbeat": source.heartbeat },
         "policy": { "name": policy.name, "text": &*policy.text },
     })
 }

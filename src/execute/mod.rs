@@ -9,6 +9,7 @@ mod forget;
 pub mod import;
 pub mod journal;
 mod manifest;
+mod postgres;
 mod prune;
 pub mod quiesce;
 pub mod restore;

@@ -3,17 +3,28 @@
 use super::quiesce::Quiescer;
 use super::{Executor, manifest};
 use crate::adapters::clone::Clones;
+use crate::adapters::postgres::Wanted;
 use crate::adapters::repository::{Databases, Reason, RepositoryError, VolumeTree};
 use crate::controller::ports::Work;
-use crate::policy::{PathSource, Policy, Quiesce, Repository, Source, VolumeSource};
+use crate::policy::{PathSource, Policy, PostgresSource, Quiesce, Repository, Source, VolumeSource};
 use crate::reconcile::Readable;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What is read.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    /// Files of this host.
+    Files(VolumeTree),
+    /// A database, dumped.
+    Database(Box<Wanted>),
+}
 
 /// Everything about the source that one run needs.
 pub(super) struct Taken {
-    pub tree: VolumeTree,
+    pub content: Content,
     /// What travels along with the files.
     pub manifest: serde_json::Value,
     pub quiesce: Option<(Quiescer, Arc<Quiesce>)>,
@@ -26,6 +37,7 @@ pub(super) fn of(executor: &Executor, work: &Work, policy: &Policy, name: &str) 
     match &policy.source {
         Source::Volume(source) => volume(executor, work, policy, source, name),
         Source::Path(source) => path(executor, work, policy, source),
+        Source::Postgres(source) => Ok(database(executor, policy, source)),
         Source::ManagedDatabase(_) => Err(refused("A database at its provider is looked at, not copied")),
         Source::Bucket(_) => Err(refused("A bucket is looked at, not copied")),
     }
@@ -64,7 +76,12 @@ fn volume(
         (Some(_), None) => return Err(refused("Databases cannot be copied here")),
     };
     Ok(Taken {
-        tree: VolumeTree { root, only: None, name: name.to_owned(), exclude: source.exclude.clone() },
+        content: Content::Files(VolumeTree {
+            root,
+            only: None,
+            name: name.to_owned(),
+            exclude: source.exclude.clone(),
+        }),
         manifest: manifest::of(policy, volume, &work.docker),
         clones: executor.clones.clone().filter(|_| source.clone && quiesce.is_some()),
         quiesce,
@@ -84,7 +101,22 @@ fn path(executor: &Executor, work: &Work, policy: &Policy, source: &PathSource) 
         )));
     }
     let manifest = manifest::of_path(policy, source, tree.only.is_some());
-    Ok(Taken { tree, manifest, quiesce: None, databases: None, clones: None })
+    Ok(Taken { content: Content::Files(tree), manifest, quiesce: None, databases: None, clones: None })
+}
+
+fn database(executor: &Executor, policy: &Policy, source: &PostgresSource) -> Taken {
+    let wanted = Wanted {
+        source: source.clone(),
+        heartbeat: heartbeat(&executor.host, &policy.name),
+        cancel: CancellationToken::new(),
+    };
+    let content = Content::Database(Box::new(wanted));
+    Taken { content, manifest: manifest::of_database(policy, source), quiesce: None, databases: None, clones: None }
+}
+
+/// The heartbeat's row of one policy on one host.
+pub(super) fn heartbeat(host: &str, policy: &str) -> String {
+    format!("{host}/{policy}")
 }
 
 /// What is read of a directory, or of the one that holds a file.

@@ -5,6 +5,7 @@ use super::respond::{Answer, Reply, is_read};
 use super::{ListenError, Render, View, peer, server};
 use crate::controller::ports::{Command, EventFilter, History, RunFilter, StatusReceiver};
 use crate::policy::SecretRef;
+use crate::reconcile::restore::Manner;
 use crate::reconcile::{RepositoryState, Request as Asked, RestoreAction, RestoreStep, RunId, SourceKey, Wish};
 use crate::status::model::StoredSnapshot;
 use hyper::body::{Body, Incoming};
@@ -222,7 +223,9 @@ impl Backstage {
             ("discard", Some(restore), _, _) => RestoreStep::Discard(RunId(restore)),
             ("restore", _, Some(repository), Some(snapshot)) => {
                 let path = query.get("path").unwrap_or_default();
-                RestoreStep::Bring { repository, snapshot, path, to: query.get("to") }
+                let says = |name: &str| query.get(name).is_some_and(|value| value == "true");
+                let database = Manner { clean: says("clean"), no_owner: says("noOwner") };
+                RestoreStep::Bring { repository, snapshot, path, to: query.get("to"), database }
             }
             ("unpack", ..) => {
                 let (Some(file), Some(digest)) = (query.get("file"), query.get("digest")) else {

@@ -90,8 +90,8 @@ metrics! {
         "Whether a person suspended the policy.";
     POLICY_SUSPENDED_SINCE Gauge "policy_suspended_since_timestamp_seconds" ["policy"]
         "Since when the policy is suspended. Absent while it is not.";
-    POLICY_INFO Gauge "policy_info" ["policy", "criticality", "revision"]
-        "Always 1: how critical the policy is, and the git commit that it was read at.";
+    POLICY_INFO Gauge "policy_info" ["policy", "kind", "criticality", "revision"]
+        "Always 1: what kind of source the policy has, how critical it is, and the git commit that it was read at.";
     PROVIDER_NEWEST Gauge "provider_backup_newest_timestamp_seconds" ["policy", "provider", "database"]
         "Of when the newest backup is that the provider of a database can restore, as last told. 0 before it was told.";
     PROVIDER_DEADLINE Gauge "provider_backup_deadline_timestamp_seconds" ["policy", "provider", "database"]

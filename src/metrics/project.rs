@@ -36,7 +36,7 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
         let name = policy.name.as_str();
         out.add(
             &names::POLICY_INFO,
-            &[name, &policy.criticality, policy.observed_revision.as_deref().unwrap_or("")],
+            &[name, &policy.kind, &policy.criticality, policy.observed_revision.as_deref().unwrap_or("")],
             1.0,
         );
         out.add(&names::POLICY_SUSPENDED, &[name], truth(policy.suspended));

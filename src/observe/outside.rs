@@ -194,8 +194,8 @@ impl Lookout {
                 providers::look(database, &client, &token, now).await.map(Answer::Database)
             }
             Source::Bucket(bucket) => buckets::look(bucket, self.patience, &self.limits).await.map(Answer::Bucket),
-            Source::Volume(_) | Source::Path(_) => {
-                Err(Trouble { reason: "Misconfigured", message: "it is on this host".to_owned() })
+            Source::Volume(_) | Source::Path(_) | Source::Postgres(_) => {
+                Err(Trouble { reason: "Misconfigured", message: "it is backed up, not looked at".to_owned() })
             }
         }
     }

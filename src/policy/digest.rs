@@ -31,6 +31,7 @@ pub(super) fn policy(policy: &Policy) -> String {
         Source::ManagedDatabase(database) => database.meaning(),
         Source::Bucket(bucket) => bucket.meaning(),
         Source::Path(path) => json!({ "path": path.path, "exclude": set(&path.exclude) }),
+        Source::Postgres(database) => database.meaning(),
     };
     hash(meaning)
 }
@@ -129,6 +130,9 @@ fn drill(drill: &Drill) -> Json {
         DrillCheck::SqliteIntegrity(path) => json!({ "sqliteIntegrity": path }),
         DrillCheck::CompareSample(percent) => json!({ "compareSample": percent }),
         DrillCheck::Command(check) => json!({ "command": container(check) }),
+        DrillCheck::MinTables(n) => json!({ "minTables": n }),
+        DrillCheck::MinRows(tables) => json!({ "minRows": tables }),
+        DrillCheck::Query(statement) => json!({ "query": statement }),
         DrillCheck::Http(HttpCheck { server, env, port, path, expect_status }) => {
             json!({ "http": container(server), "env": env, "port": port, "path": path, "status": expect_status })
         }
@@ -172,7 +176,7 @@ fn retention(rule: &Retention) -> Json {
 }
 
 /// Globs of which any may match: their order means nothing.
-fn set(globs: &[String]) -> Vec<&String> {
+pub(super) fn set(globs: &[String]) -> Vec<&String> {
     let mut globs: Vec<&String> = globs.iter().collect();
     globs.sort();
     globs.dedup();

@@ -13,6 +13,7 @@ mod link;
 pub mod model;
 pub mod outside;
 mod parse;
+pub mod postgres;
 pub mod quantity;
 pub mod quiesce;
 mod raw;
@@ -39,6 +40,7 @@ pub use outside::{
     ProtectionKind, TokenScope,
 };
 pub use parse::{Document, Kind, Parsed, parse};
+pub use postgres::{PostgresExclude, PostgresSource};
 pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};
 pub use retention::{Guard, Retention};
 pub use s3::S3Access;

@@ -1,6 +1,6 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{Bucket, Drill, ManagedDatabase, Quiesce, RepositoryCheck, Retention, S3Access, Schedule};
+use super::{Bucket, Drill, ManagedDatabase, PostgresSource, Quiesce, RepositoryCheck, Retention, S3Access, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -111,6 +111,8 @@ pub enum Source {
     Bucket(Box<Bucket>),
     /// A directory or file of this host.
     Path(PathSource),
+    /// A database that is dumped, wherever it is.
+    Postgres(PostgresSource),
 }
 
 impl Source {
@@ -120,6 +122,7 @@ impl Source {
         match self {
             Self::Volume(_) => "volume",
             Self::Path(_) => "path",
+            Self::Postgres(_) => "postgres",
             Self::ManagedDatabase(_) => "managedDatabase",
             Self::Bucket(_) => "bucket",
         }

@@ -1,8 +1,10 @@
 //! The documents as a person writes them. The comments here are the descriptions in `schema/`.
 
+mod postgres;
 mod quiesce;
 mod verification;
 
+pub use postgres::{PostgresExclude, PostgresSource};
 pub use quiesce::{ContainerSelector, Hook, OnError, Quiesce, QuiesceMode};
 pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, PERCENT, RepositoryCheck, SIZE, Verification};
 
@@ -140,6 +142,8 @@ pub enum Source {
     Volume(Box<VolumeSource>),
     /// A directory or file of this host: a bind mount, a `.env` file.
     Path(PathSource),
+    /// A PostgreSQL database, dumped.
+    Postgres(PostgresSource),
     /// A database that a provider runs, whose own backups are looked at.
     ManagedDatabase(ManagedDatabase),
     /// A bucket of objects, whose protection is looked at.

@@ -6,7 +6,7 @@ use super::{
     BackupSpec, Guard, Objectives, Policy, Retention, Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect,
     VolumeSource,
 };
-use super::{Rule, ScheduleError, digest, host_path, outside, quantity, quiesce, raw, verification};
+use super::{Rule, ScheduleError, digest, host_path, outside, postgres, quantity, quiesce, raw, verification};
 use globset::GlobBuilder;
 use std::path::Path;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl Check<'_> {
 pub(super) fn policy(raw: &raw::BackupPolicy, tree: &Node, file: &Path, text: &str) -> (Option<Policy>, Vec<Finding>) {
     let mut check = Check { tree, findings: Vec::new() };
     check.name(&raw.metadata.name);
-    let source = source(&mut check, &raw.spec.source);
+    let source = source(&mut check, &raw.spec.source, &raw.metadata.name);
     let treatment = treatment(&mut check, &raw.spec);
     let rpo = check.positive("spec.objectives.rpo", raw.spec.objectives.rpo.as_ref());
     let rto = check.positive("spec.objectives.rto", raw.spec.objectives.rto.as_ref());
@@ -143,10 +143,11 @@ pub(super) fn policy(raw: &raw::BackupPolicy, tree: &Node, file: &Path, text: &s
     (Some(policy), Vec::new())
 }
 
-fn source(check: &mut Check<'_>, raw: &raw::Source) -> Option<Source> {
+fn source(check: &mut Check<'_>, raw: &raw::Source, policy: &str) -> Option<Source> {
     match raw {
         raw::Source::Volume(volume) => self::volume(check, volume).map(Source::Volume),
         raw::Source::Path(path) => host_path::check(check, path).map(Source::Path),
+        raw::Source::Postgres(database) => postgres::check(check, database, policy).map(Source::Postgres),
         raw::Source::ManagedDatabase(database) => {
             outside::check::database(check, database).map(Box::new).map(Source::ManagedDatabase)
         }
@@ -218,7 +219,10 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             raw::Source::Volume(volume) => {
                 (volume.quiesce.is_some(), volume.sqlite.is_some(), volume.snapshot == raw::Snapshot::Auto)
             }
-            raw::Source::Path(_) | raw::Source::ManagedDatabase(_) | raw::Source::Bucket(_) => (false, false, false),
+            raw::Source::Path(_)
+            | raw::Source::Postgres(_)
+            | raw::Source::ManagedDatabase(_)
+            | raw::Source::Bucket(_) => (false, false, false),
         };
         if exempt.reason.trim().is_empty() {
             check.find("spec.exempt.reason", "a reason is needed, for whoever asks in a year");
@@ -249,7 +253,9 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
     let repositories = repositories(check, spec.repositories.as_deref());
     let retention = spec.retention.as_ref().map(|raw| retention(check, raw));
     let timeout = check.positive("spec.timeout", spec.timeout.as_ref()).unwrap_or(TIMEOUT);
-    let drill = spec.verification.drill.as_ref().and_then(|raw| verification::drill(check, raw, &repositories));
+    let database = matches!(spec.source, raw::Source::Postgres(_));
+    let drill =
+        spec.verification.drill.as_ref().and_then(|raw| verification::drill(check, raw, &repositories, database));
     Some(Treatment::Backup(Box::new(BackupSpec { schedule: schedule?, repositories, retention, timeout, drill })))
 }
 

@@ -2,7 +2,7 @@
 
 use super::finding::{is_secret, short};
 use super::validate::{Check, schedule};
-use super::{BackupSpec, Schedule, quantity, raw};
+use super::{BackupSpec, Schedule, Source, postgres, quantity, raw};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -32,8 +32,9 @@ pub struct Drill {
 impl BackupSpec {
     /// What a drill of this source looks at, on its schedule or when a person asks.
     #[must_use]
-    pub fn drill_checks(&self) -> Vec<DrillCheck> {
-        self.drill.as_ref().map_or_else(default_checks, |drill| drill.checks.clone())
+    pub fn drill_checks(&self, source: &Source) -> Vec<DrillCheck> {
+        let database = matches!(source, Source::Postgres(_));
+        self.drill.as_ref().map_or_else(|| default_checks(database), |drill| drill.checks.clone())
     }
 
     /// How long a drill of this source may take.
@@ -50,8 +51,8 @@ impl BackupSpec {
     }
 }
 
-fn default_checks() -> Vec<DrillCheck> {
-    vec![DrillCheck::CompareSample(SAMPLE_PERCENT)]
+fn default_checks(database: bool) -> Vec<DrillCheck> {
+    vec![if database { DrillCheck::MinTables(1) } else { DrillCheck::CompareSample(SAMPLE_PERCENT) }]
 }
 
 /// What has to hold of restored files. Paths are relative to the source's root and do not leave it.
@@ -71,6 +72,19 @@ pub enum DrillCheck {
     Command(CommandCheck),
     /// A server answers.
     Http(HttpCheck),
+    /// The database has at least so many tables.
+    MinTables(u64),
+    /// These tables, each with its schema, have at least so many rows.
+    MinRows(BTreeMap<String, u64>),
+    /// This `SELECT` of one value is true.
+    Query(String),
+}
+
+impl DrillCheck {
+    /// Whether it looks at a database, and not at files.
+    const fn is_of_database(&self) -> bool {
+        matches!(self, Self::MinTables(_) | Self::MinRows(_) | Self::Query(_))
+    }
 }
 
 /// A command in a container without network.
@@ -114,6 +128,12 @@ impl fmt::Display for DrillCheck {
             Self::CompareSample(percent) => write!(f, "compareSample {percent}%"),
             Self::Command(check) => write!(f, "command in {}", check.image),
             Self::Http(check) => write!(f, "http {} of {}", check.path, check.server.image),
+            Self::MinTables(n) => write!(f, "minTables {n}"),
+            Self::MinRows(tables) => {
+                let tables: Vec<String> = tables.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+                write!(f, "minRows {}", tables.join(", "))
+            }
+            Self::Query(statement) => write!(f, "query {}", short(statement)),
         }
     }
 }
@@ -130,12 +150,25 @@ pub struct RepositoryCheck {
 const DRILL: &str = "spec.verification.drill";
 
 /// The drill that a policy asks for. `repositories`: those of the policy.
-pub(super) fn drill(check: &mut Check<'_>, raw: &raw::Drill, repositories: &[String]) -> Option<Drill> {
+/// `database`: whether its source is one.
+pub(super) fn drill(check: &mut Check<'_>, raw: &raw::Drill, repositories: &[String], database: bool) -> Option<Drill> {
     let schedule = raw.schedule.as_ref().and_then(|raw| schedule(check, &format!("{DRILL}.schedule"), raw));
     let checks = match &raw.checks {
-        None => default_checks(),
+        None => default_checks(database),
         Some(checks) => {
-            let each = |(i, raw)| one(check, &format!("{DRILL}.checks[{i}]"), raw);
+            let each = |(i, raw)| {
+                let field = format!("{DRILL}.checks[{i}]");
+                let one = one(check, &field, raw)?;
+                if one.is_of_database() != database {
+                    let message = if database {
+                        "this looks at files; of a database there are `minTables`, `minRows` and `query`"
+                    } else {
+                        "this looks at a database, which the source is not"
+                    };
+                    check.find(&field, message);
+                }
+                Some(one)
+            };
             let mut checks: Vec<DrillCheck> = checks.iter().enumerate().filter_map(each).collect();
             // What a container, or a database's own recovery, may change is compared before.
             checks.sort_by_key(|check| !matches!(check, DrillCheck::CompareSample(_)));
@@ -188,6 +221,14 @@ fn one(check: &mut Check<'_>, field: &str, raw: &raw::DrillCheck) -> Option<Dril
             DrillCheck::Command(container(check, &format!("{field}.command"), parts)?)
         }
         raw::DrillCheck::Http(raw) => DrillCheck::Http(http(check, &format!("{field}.http"), raw)?),
+        raw::DrillCheck::MinTables(n) => DrillCheck::MinTables(*n),
+        raw::DrillCheck::MinRows(tables) => {
+            for table in tables.keys() {
+                postgres::table(check, &format!("{field}.minRows.{}", short(table)), table);
+            }
+            DrillCheck::MinRows(tables.clone())
+        }
+        raw::DrillCheck::Query(statement) => DrillCheck::Query(statement.trim().to_owned()),
     })
 }
 

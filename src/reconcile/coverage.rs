@@ -2,7 +2,7 @@
 
 use super::observed::DockerState;
 use super::plan::{Coverage, VolumeCoverage};
-use super::sources;
+use super::sources::{self, Place};
 use crate::policy::{Desired, Policy, Treatment};
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(super) fn conclude(desired: &Desired, docker: &DockerState) -> Vec<VolumeCoverage> {
     let mut matches: BTreeMap<&str, Vec<&Policy>> = BTreeMap::new();
     for policy in desired.policies.values() {
-        for matched in sources::of(policy, docker) {
+        for matched in sources::of(policy, docker).into_iter().filter(|m| matches!(m.place, Place::Volume(_))) {
             matches.entry(matched.name).or_default().push(policy);
         }
     }

@@ -9,7 +9,7 @@ use super::verification::{
     CheckAction, CheckDecision, CheckFacts, DrillAction, Duty, DutyDecision, DutyFacts, MissedDuty, Portion,
 };
 use super::{Observed, Operation, Request, SourceKey};
-use crate::policy::{BackupSpec, Desired, Policy, Repository, Schedule};
+use crate::policy::{BackupSpec, Desired, Policy, Repository, Schedule, Source};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
@@ -98,7 +98,8 @@ pub(super) fn drill(
         }
         let Some((slot, cause)) = clock.want else { return idle(&clock, "drill") };
         let waiting = |why: String| (Verdict::Waiting, why, None);
-        if !observed.docker.up {
+        // A database needs a scratch of another kind.
+        if !observed.docker.up && !matches!(policy.source, Source::Postgres(_)) {
             return waiting(format!("Docker does not answer: {}", observed.docker.message));
         }
         if let Some(why) = target.obstacle() {

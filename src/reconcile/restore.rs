@@ -4,6 +4,7 @@ use super::duties::is_alone;
 use super::plan::WaitingRestore;
 use super::{Observed, Operation, Request, RunId, Running, SourceKey};
 use crate::policy::SecretRef;
+use crate::policy::postgres::short_name;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -35,8 +36,11 @@ pub enum RestoreStep {
         snapshot: String,
         /// The part that is brought back, relative to the root of the source; empty: all.
         path: String,
-        /// The volume that it goes into; `None`: where it came from.
+        /// The volume that it goes into, or the database (see [`database_target`]); `None`: where it came from.
         to: Option<String>,
+        /// How a database is brought back.
+        #[serde(default)]
+        database: Manner,
     },
     /// An archive that was made by other means is brought in, as it is.
     #[serde(rename_all = "camelCase")]
@@ -56,6 +60,37 @@ pub enum RestoreStep {
     Undo(RunId),
     /// What an earlier restore replaced is removed.
     Discard(RunId),
+}
+
+/// How a database is brought back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Manner {
+    /// Whether another database than the source's own is replaced although it holds something.
+    pub clean: bool,
+    /// Whether owners and rights are left aside.
+    pub no_owner: bool,
+}
+
+/// Which database is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntoDatabase {
+    /// The one whose address is in this variable.
+    Env(String),
+    /// The one whose address is in this file.
+    File(String),
+    /// One of this name on the server of the policy.
+    Name(String),
+}
+
+/// Which database a person means.
+#[must_use]
+pub fn database_target(to: &str) -> IntoDatabase {
+    match (to.strip_prefix("env:"), to.strip_prefix("file:")) {
+        (Some(name), _) => IntoDatabase::Env(name.to_owned()),
+        (_, Some(path)) => IntoDatabase::File(path.to_owned()),
+        (None, None) => IntoDatabase::Name(to.to_owned()),
+    }
 }
 
 impl RestoreAction {
@@ -143,6 +178,9 @@ pub struct Restored {
     pub files: u64,
     /// Bytes of the files.
     pub bytes: u64,
+    /// The database under whose name what it replaced is kept on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
 /// The restores that were asked for: those that may begin, and why the others cannot yet.
@@ -159,7 +197,7 @@ pub(super) fn conclude(observed: &Observed) -> (Vec<RestoreAction>, Vec<WaitingR
 }
 
 fn obstacle(restore: &RestoreAction, observed: &Observed) -> Option<String> {
-    if !observed.docker.up {
+    if !observed.docker.up && short_name(&restore.source.source).is_none() {
         return Some(format!("Docker does not answer: {}", observed.docker.message));
     }
     if let Some(run) = observed.running.iter().find(|run| touches(run, restore)) {

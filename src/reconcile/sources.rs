@@ -19,8 +19,8 @@ pub(super) struct Matched<'a> {
 pub(super) enum Place<'a> {
     /// In a volume, if the host has it.
     Volume(Option<&'a Volume>),
-    /// On this host, whether or not Docker runs.
-    Path,
+    /// In no volume, and so to be had whether or not Docker runs.
+    NoVolume,
 }
 
 /// The sources of a policy, sorted by name. A policy that names its volume has that source whether or not the volume
@@ -28,7 +28,8 @@ pub(super) enum Place<'a> {
 pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched<'a>> {
     let source = match &policy.source {
         Source::Volume(source) => source,
-        Source::Path(source) => return vec![Matched { name: &source.path, place: Place::Path }],
+        Source::Path(source) => return vec![Matched { name: &source.path, place: Place::NoVolume }],
+        Source::Postgres(source) => return vec![Matched { name: &source.name, place: Place::NoVolume }],
         Source::ManagedDatabase(_) | Source::Bucket(_) => return Vec::new(),
     };
     match &source.select {

@@ -14,7 +14,7 @@ fn unknown_fields_at_every_level() {
             ("  name: n8n-data\n", "  nme: n8n-data\n  namespace: x\n"),
             ("  schedule:", "  schedul:"),
             ("    volume:", "    volumes:"),
-            ("    volume:", "    postgres:"),
+            ("    volume:", "    mongodb:"),
             ("      exclude:", "      excludes:"),
             ("name: prosaasil_n8n_data", "selector: {name: \"*_data\"}"),
             ("cron: \"0 2 * * 0\"", "Cron: \"0 2 * * 0\""),

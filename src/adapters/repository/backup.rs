@@ -110,6 +110,15 @@ impl RepositoryAdapter {
             );
             return Err(RepositoryError::new(Reason::SourceLost, message));
         }
+        self.written(taken, failures)
+    }
+
+    /// Whether all that was to be written was.
+    pub(super) fn written(
+        &self,
+        taken: Result<SnapshotFile, RepositoryError>,
+        failures: u64,
+    ) -> Result<SnapshotFile, RepositoryError> {
         // Who found the way blocked may have been the first to tell.
         if self.files.failures() != failures
             && let Some((path, error)) = self.files.last_failure()

@@ -26,6 +26,7 @@ mod restore;
 mod seal;
 mod snapshots;
 mod source;
+mod streams;
 mod tree;
 
 pub use databases::Databases;
@@ -35,6 +36,7 @@ pub use report::{
     Around, BackupReport, Cloned, Control, EntryKind, Forgotten, PruneReport, RestoreReport, Sample, Size,
     SnapshotMeta, TreeEntry, Verified, VolumeTree,
 };
+pub use streams::Streams;
 
 use crate::adapters::key::Secret;
 use crate::reconcile::SnapshotRecord;

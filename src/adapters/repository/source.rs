@@ -4,6 +4,7 @@ use super::RepositoryError;
 use super::databases::{Copies, Taken};
 use super::reach::Reached;
 use super::report::{Around, Control};
+use super::streams::Streams;
 use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener};
 use crate::controller::ports::Progress;
 use base64::Engine;
@@ -74,6 +75,8 @@ pub(super) enum Open {
     File(Box<Opener>, Arc<Progress>, Option<Reading>),
     /// A copy, and what it is a copy of.
     Copy(fs::File, Box<Opener>, Arc<Progress>),
+    /// One of several streams, whose length is known once it has been read.
+    Stream(Arc<dyn Streams>, String, Arc<Progress>),
 }
 
 impl<'a> Source<'a> {
@@ -174,6 +177,10 @@ impl Open {
             Self::File(opener, progress, reading) => {
                 Box::new(Counting { reader: opener.open()?, progress, _reading: reading })
             }
+            Self::Stream(streams, name, progress) => {
+                progress.add_files(1);
+                Box::new(Counting { reader: streams.open(&name)?, progress, _reading: None })
+            }
         })
     }
 
@@ -183,9 +190,14 @@ impl Open {
     /// It is not there any more, as a problem.
     pub(super) fn attributes(&self) -> Result<Vec<(String, Vec<u8>)>, String> {
         match self {
-            Self::Manifest(_) => Ok(Vec::new()),
+            Self::Manifest(_) | Self::Stream(..) => Ok(Vec::new()),
             Self::File(opener, ..) | Self::Copy(_, opener, _) => opener.attributes(),
         }
+    }
+
+    /// Whether its length is what its node says.
+    pub(super) const fn has_known_length(&self) -> bool {
+        !matches!(self, Self::Stream(..))
     }
 
     /// Whether trouble with reading it is noted by who reads it.

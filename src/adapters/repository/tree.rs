@@ -190,7 +190,7 @@ impl RepositoryAdapter {
     }
 
     /// The content of a file, checked against its own hashes on the way.
-    fn content(&self, node: &Node, into: &mut dyn Write) -> Result<(), RepositoryError> {
+    pub(super) fn content(&self, node: &Node, into: &mut dyn Write) -> Result<(), RepositoryError> {
         let wanted = node.content.as_deref().unwrap_or_default();
         let places = self.places(wanted)?;
         let mut last = None;

@@ -46,7 +46,8 @@ pub(super) fn run(
     let (survey, part) = looked.map_err(|error| anyhow::anyhow!("{}: {}", file.display(), error.told()))?;
     let size = part.content.size;
     let origin = origin(&file, &survey, &part, policy, clock.now());
-    let what = Plan { options, source: &source, origin, path: Path::new(""), to: args.to.as_deref(), size };
+    let what =
+        Plan { options, source: &source, origin, place: Vec::new(), path: Path::new(""), to: args.to.as_deref(), size };
     archive::remarks(&file, &part);
     if let Some(to) = what.directory() {
         remark(what.text(style, &[])?.trim_end());

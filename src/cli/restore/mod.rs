@@ -2,6 +2,7 @@
 
 mod archive;
 mod choose;
+mod database;
 mod directory;
 mod plan;
 mod undo;
@@ -20,6 +21,8 @@ use super::trouble::Advice;
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
 use crate::policy::SecretRef;
+use crate::policy::postgres::short_name;
+use crate::reconcile::restore::Manner;
 use crate::reconcile::{Operation, Outcome, Request, RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
 use crate::status::model::StatusSnapshot;
 use anyhow::{Context, bail};
@@ -58,6 +61,9 @@ pub struct Args {
     /// How the archive is opened
     #[command(flatten)]
     pub opening: Opening,
+    /// Where a database goes.
+    #[command(flatten)]
+    pub database: database::Target,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
@@ -75,6 +81,12 @@ pub struct Args {
 /// It could not be done, or was not wanted.
 pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> anyhow::Result<Exit> {
     if args.undo || args.discard {
+        // A policy has sources of one kind, so that its name says which is meant.
+        if args.name.is_some()
+            && let Some(exit) = database::undo(options, args, style, clock)?
+        {
+            return Ok(exit);
+        }
         return undo::run(options, args, style, clock);
     }
     if let Some(file) = &args.from_archive {
@@ -86,16 +98,31 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     let path = PathBuf::from(args.path.as_deref().unwrap_or("").trim_matches('/'));
     let size = peek.with(&chosen.repository, |adapter| adapter.size_of(&chosen.snapshot.id, &path))?;
     let origin = vec![("Snapshot", chosen.line(clock.now()))];
-    let what = Plan { options, source: &chosen.source, origin, path: &path, to: args.to.as_deref(), size };
+    let is_database = short_name(&chosen.source.source).is_some();
+    let place = if is_database && args.to.is_none() {
+        database::place(&peek, &args.database, &chosen.source)
+    } else {
+        Vec::new()
+    };
+    let what = Plan { options, source: &chosen.source, origin, place, path: &path, to: args.to.as_deref(), size };
     if let Some(directory) = what.directory() {
         remark(what.text(style, &[])?.trim_end());
         return directory::run(&peek, &chosen, &path, directory, size);
+    }
+    if is_database {
+        return database::run(&what, &chosen, args, style, clock);
+    }
+    if args.database.to_database.is_some() || args.database.no_owner {
+        return Err(
+            Advice::new("what is restored is files, and goes into no database", "leave the options away").into()
+        );
     }
     let step = RestoreStep::Bring {
         repository: chosen.repository.clone(),
         snapshot: chosen.snapshot.id.clone(),
         path: path.display().to_string(),
         to: what.volume(),
+        database: Manner::default(),
     };
     order(&what, step, args.yes, style, clock)
 }
@@ -158,8 +185,11 @@ async fn by_operator(
     let Some(operator) = Operator::find(&options.state).await? else { return Ok(None) };
     let key = &action.source;
     let query = match &action.step {
-        RestoreStep::Bring { repository, snapshot, path, to } => {
-            let to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
+        RestoreStep::Bring { repository, snapshot, path, to, database } => {
+            let mut to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
+            for (asked, text) in [(database.clean, "&clean=true"), (database.no_owner, "&noOwner=true")] {
+                to += if asked { text } else { "" };
+            }
             format!("restore?repository={}&snapshot={snapshot}&path={}{to}", escape(repository), escape(path))
         }
         RestoreStep::Unpack { file, digest, root, passphrase, to } => {

@@ -17,6 +17,8 @@ pub(super) struct Plan<'a> {
     pub source: &'a SourceKey,
     /// What it comes from, line by line.
     pub origin: Vec<(&'static str, String)>,
+    /// Where a database goes, line by line; empty: it is none.
+    pub place: Vec<(&'static str, String)>,
     pub path: &'a Path,
     pub to: Option<&'a str>,
     pub size: Size,
@@ -51,6 +53,7 @@ impl Plan<'_> {
         match (self.directory(), self.volume()) {
             (Some(to), _) => line("Into", &format!("the directory {}; nothing is replaced", to.display())),
             (None, Some(to)) => line("Into", &format!("the volume {to}; nothing is replaced")),
+            (None, None) if !self.place.is_empty() => self.place.iter().for_each(|(name, value)| line(name, value)),
             (None, None) => self.in_place(&mut line)?,
         }
         if let Some(took) = expected(history, self.size.bytes) {

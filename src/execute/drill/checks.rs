@@ -53,6 +53,9 @@ impl Looker<'_> {
                 off_thread(move || integrity::check(&file, &cancel)).await
             }
             DrillCheck::CompareSample(percent) => self.compare(*percent).await,
+            DrillCheck::MinTables(_) | DrillCheck::MinRows(_) | DrillCheck::Query(_) => {
+                Err("this looks at a database, and the source is files".to_owned())
+            }
             DrillCheck::Command(check) => {
                 let (drills, cancel) = (&self.job.drills, &self.inner.cancel);
                 probes::command(drills, &drills.purpose(self.run), nth, check, cancel).await

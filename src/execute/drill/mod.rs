@@ -6,10 +6,12 @@ mod probes;
 mod scratch;
 
 use super::{Executor, blank, blocking, ended_badly, unknown_repository};
+use crate::adapters::postgres::scratch as scratch_server;
 use crate::adapters::repository::{Control, Reason, RepositoryError, RestoreReport};
 use crate::controller::ports::{RunControl, Work};
+use crate::execute::postgres::{self, drill::Drilled};
 use crate::policy::quantity::{bytes, count, display};
-use crate::policy::{DrillCheck, Policy, Repository};
+use crate::policy::{DrillCheck, Policy, PostgresSource, Repository, Source};
 use crate::reconcile::{DrillAction, DrillReport, Operation, Outcome, RunResult, SnapshotRecord};
 use checks::Looker;
 use jiff::Timestamp;
@@ -24,6 +26,10 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &DrillAction, 
     let mut outcome = blank(control, Operation::Drill, Some(action.source.clone()), &action.repository);
     outcome.slot = Some(action.slot);
     action.cause.as_str().clone_into(&mut outcome.cause);
+    let policy = work.desired.policies.get(&action.source.policy);
+    if let Some(Source::Postgres(source)) = policy.map(|policy| &policy.source) {
+        return of_database(executor, work, action, control, source, outcome).await;
+    }
     let job = match job(executor, work, action) {
         Ok(job) => job,
         Err(error) => return ended_badly(outcome, &error, executor.clock.now()),
@@ -52,6 +58,57 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &DrillAction, 
     outcome
 }
 
+/// The same for a database. No Docker is needed for it.
+async fn of_database(
+    executor: &Executor,
+    work: &Work,
+    action: &DrillAction,
+    control: &RunControl,
+    source: &PostgresSource,
+    outcome: Outcome,
+) -> Outcome {
+    let job = match job(executor, work, action) {
+        Ok(job) => job,
+        Err(error) => return ended_badly(outcome, &error, executor.clock.now()),
+    };
+    let cancel = control.cancel.child_token();
+    let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress), ..Control::default() };
+    let drilled = Drilled {
+        source: source.clone(),
+        checks: job.checks.clone(),
+        owner: job.drills.owner().to_owned(),
+        run: control.run.clone(),
+        started: control.started,
+        snapshot: action.snapshot.clone(),
+        clock: Arc::clone(&executor.clock),
+    };
+    let (registry, repository) = (Arc::clone(&executor.registry), Arc::clone(&job.repository));
+    let attempt = blocking(move || {
+        let warnings = scratch_server::sweep(&drilled.owner);
+        registry
+            .with(&repository, |adapter| postgres::drill::attempt(adapter, &drilled, &inner))
+            .map(|report| (report, warnings))
+    });
+    tokio::pin!(attempt);
+    let (ended, overran) = tokio::select! {
+        ended = &mut attempt => (ended, false),
+        () = tokio::time::sleep(job.timeout) => {
+            cancel.cancel();
+            (attempt.await, true)
+        }
+    };
+    let finished = executor.clock.now();
+    match ended {
+        Ok((report, warnings)) => {
+            let mut outcome = judged(outcome, report, &job, finished);
+            outcome.warnings.extend(warnings);
+            outcome
+        }
+        Err(_) if overran => ended_badly(outcome, &too_long(job.timeout), finished),
+        Err(error) => ended_badly(outcome, &error, finished),
+    }
+}
+
 /// Everything that a drill needs, looked up.
 struct Job {
     repository: Arc<Repository>,
@@ -71,7 +128,8 @@ fn job(executor: &Executor, work: &Work, action: &DrillAction) -> Result<Job, Re
         policy.map(Arc::as_ref).and_then(|p: &Policy| Some((p.objectives.rto, p.backup()?))).ok_or_else(gone)?;
     let drills = executor.drills.clone();
     let drills = drills.ok_or_else(|| refused("There is no Docker engine here to drill with".to_owned()))?;
-    Ok(Job { repository, drills, checks: spec.drill_checks(), timeout: spec.drill_timeout(), rto })
+    let source = policy.map(|policy| &policy.source).ok_or_else(gone)?;
+    Ok(Job { repository, drills, checks: spec.drill_checks(source), timeout: spec.drill_timeout(), rto })
 }
 
 /// Restores and looks. What it made is left to the caller.
@@ -85,7 +143,7 @@ async fn attempt(
     let snapshot = find(executor, job, action).await?;
     let scratch = job.drills.make(&control.run, executor.clock.now()).await?;
     super::fail_point::fail_point("drill-scratch-made");
-    has_room(&scratch, &snapshot)?;
+    check_room(&scratch.path, snapshot.bytes)?;
     let began = executor.clock.now();
     restore(executor, job, action, &scratch, &inner).await?;
     let restore_seconds = seconds(began, executor.clock.now());
@@ -133,9 +191,9 @@ async fn restore(
 }
 
 /// Refuses before anything is written what would fill the disk.
-fn has_room(scratch: &Scratch, snapshot: &SnapshotRecord) -> Result<(), RepositoryError> {
-    let free = free(&scratch.path)?;
-    let needed = snapshot.bytes.saturating_add(snapshot.bytes / 20).saturating_add(ROOM);
+pub(super) fn check_room(place: &Path, size: u64) -> Result<(), RepositoryError> {
+    let free = free(place)?;
+    let needed = size.saturating_add(size / 20).saturating_add(ROOM);
     if free >= needed {
         return Ok(());
     }
@@ -144,9 +202,9 @@ fn has_room(scratch: &Scratch, snapshot: &SnapshotRecord) -> Result<(), Reposito
         format!(
             "There is no room for the drill: the snapshot holds {}, and {} are free at {}. Free space there, or drill a \
              smaller source",
-            bytes(snapshot.bytes),
+            bytes(size),
             bytes(free),
-            scratch.path.display()
+            place.display()
         ),
     ))
 }
@@ -172,7 +230,7 @@ fn too_long(timeout: Duration) -> RepositoryError {
     RepositoryError::new(Reason::Unavailable, message)
 }
 
-fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+pub(super) fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
 }
 
@@ -192,7 +250,7 @@ fn judged(mut outcome: Outcome, report: DrillReport, job: &Job, finished: Timest
         ),
         [first, rest @ ..] => {
             let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
-            format!("The restored files do not pass: {}: {}{more}", first.check, first.message)
+            format!("What was restored does not pass: {}: {}{more}", first.check, first.message)
         }
     };
     outcome.result = if failed.is_empty() { RunResult::Success } else { RunResult::Failure };

@@ -1,6 +1,7 @@
 //! Where a drill restores to: made, found again after a crash, removed.
 
 use crate::adapters::docker::{Docker, DockerError, Purpose};
+use crate::adapters::postgres;
 use crate::adapters::repository::{Reason, RepositoryError};
 use crate::reconcile::{Readable, RunId};
 use jiff::Timestamp;
@@ -26,6 +27,11 @@ impl Drills {
         Self { docker, owner }
     }
 
+    /// What tells this Seawall from others.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
+    }
+
     pub(super) const fn docker(&self) -> &Docker {
         &self.docker
     }
@@ -36,15 +42,20 @@ impl Drills {
 
     /// Removes what earlier drills left behind when their process died. What could not be removed, in words.
     pub async fn sweep(&self) -> Vec<String> {
+        let owner = self.owner.clone();
+        let servers = tokio::task::spawn_blocking(move || postgres::scratch::sweep(&owner)).await;
+        let mut troubles = servers.unwrap_or_else(|error| vec![error.to_string()]);
         match self.docker.remove_scratch(&self.owner, None).await {
             Ok(removed) => {
                 for name in removed {
                     tracing::warn!(%name, "removed what an earlier drill had left behind");
                 }
-                Vec::new()
             }
-            Err(error) => vec![format!("what an earlier drill left behind could not be removed: {}", told(&error))],
+            Err(error) => {
+                troubles.push(format!("what an earlier drill left behind could not be removed: {}", told(&error)));
+            }
         }
+        troubles
     }
 
     pub(super) async fn make(&self, run: &RunId, now: Timestamp) -> Result<Scratch, RepositoryError> {

@@ -161,7 +161,8 @@ async fn into(task: &Task<'_>, wanted: &Wanted, name: &str, elsewhere: bool) -> 
     let undo = if elsewhere { String::new() } else { format!("; what it replaced is kept until {expires}") };
     let (files, size) = (count(report.files, "file"), bytes(report.bytes));
     let message = format!("{files}{what}, {size}, {}, are in {name} again and verified{undo}", wanted.what.origin());
-    let restored = Restored { snapshot: wanted.what.id().to_owned(), files: report.files, bytes: report.bytes };
+    let restored =
+        Restored { snapshot: wanted.what.id().to_owned(), files: report.files, bytes: report.bytes, kept: None };
     let mut closed = closed;
     closed.warnings.extend(report.problems.iter().map(|one| format!("{}: {}", one.path, one.problem)));
     Ok(Done { message, restored: Some(restored), closed })

@@ -17,6 +17,7 @@ use crate::adapters::docker::{Docker, DockerError};
 use crate::adapters::exchange::Place;
 use crate::adapters::repository::{Around, Reason, RepositoryError};
 use crate::controller::ports::{RunControl, Work};
+use crate::policy::postgres::short_name;
 use crate::policy::quantity::bytes;
 use crate::policy::{Means, Quiesce, Source};
 use crate::reconcile::{
@@ -56,6 +57,9 @@ struct Done {
 }
 
 pub(super) async fn run(executor: &Executor, work: &Work, action: RestoreAction, control: &RunControl) -> Outcome {
+    if short_name(&action.source.source).is_some() {
+        return super::postgres::restore::run(executor, work, action, control).await;
+    }
     let repository = action.repository().unwrap_or_default().to_owned();
     let mut outcome = blank(control, Operation::Restore, Some(action.source.clone()), &repository);
     "manual".clone_into(&mut outcome.cause);
@@ -186,7 +190,7 @@ fn stop(task: &Task<'_>) -> Quiesce {
     let policy = task.work.desired.policies.get(&task.source.policy);
     let asked = policy.and_then(|policy| match &policy.source {
         Source::Volume(source) => source.quiesce.clone(),
-        Source::Path(_) | Source::ManagedDatabase(_) | Source::Bucket(_) => None,
+        Source::Path(_) | Source::Postgres(_) | Source::ManagedDatabase(_) | Source::Bucket(_) => None,
     });
     Quiesce {
         means: Means::Stop,

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Verification {
-    /// Restore the newest complete snapshot of each source into a scratch volume, on a schedule, and look at it.
+    /// Restore the newest complete snapshot of each source into a scratch volume or database, on a schedule, and look at
+    /// it.
     pub drill: Option<Drill>,
 }
 
@@ -20,8 +21,8 @@ pub struct Drill {
     /// When.
     #[schemars(required)]
     pub schedule: Option<Schedule>,
-    /// What has to hold of the restored files. Comparing comes first, the rest in this order.
-    /// Default: `[{compareSample: 5%}]`.
+    /// What has to hold of the restored files, or of the restored database. Comparing comes first, the rest in this order.
+    /// Default: `[{compareSample: 5%}]`; of a database `[{minTables: 1}]`.
     #[schemars(extend("minItems" = 1))]
     pub checks: Option<Vec<DrillCheck>>,
     /// A drill that takes longer is ended as a failure. Default `6h`.
@@ -49,6 +50,12 @@ pub enum DrillCheck {
     Command(CommandCheck),
     /// A server, started from an image, answers.
     Http(HttpCheck),
+    /// Of a database: there are at least so many tables.
+    MinTables(#[schemars(range(min = 1))] u64),
+    /// Of a database: the tables, each named `SCHEMA.TABLE`, that have at least so many rows.
+    MinRows(#[schemars(extend("minProperties" = 1))] BTreeMap<String, u64>),
+    /// Of a database: a `SELECT` of one value, which is true.
+    Query(#[schemars(regex(pattern = r"\S"))] String),
 }
 
 /// A command in a container without network, with the restored files in it.

@@ -155,7 +155,7 @@ fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched
     let (kind, provider, name, source) = match &policy.source {
         Source::ManagedDatabase(db) => (Kind::Database, db.provider.as_str(), db.id.clone(), db.name()),
         Source::Bucket(bucket) => (Kind::Bucket, bucket.provider.as_str(), bucket.name.clone(), bucket.source()),
-        Source::Volume(_) | Source::Path(_) => return None,
+        Source::Volume(_) | Source::Path(_) | Source::Postgres(_) => return None,
     };
     let unknown = |reason: &str, message: String| Judgement::new(Truth::Unknown, reason, message);
     let answer = match probe {

@@ -92,8 +92,8 @@ fn outside(watched: &Watched) -> Vec<(&'static str, Found<'_>)> {
 }
 
 fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>) -> Finding {
-    if policy.kind == "path" {
-        return readable_path(policy);
+    if policy.kind == "path" || policy.kind == "postgres" {
+        return readable_by_runs(policy);
     }
     let docker = &inputs.observed.docker;
     if docker.seen_at.is_none() {
@@ -116,8 +116,8 @@ fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>)
     }
 }
 
-/// A path is looked at by the runs that read it, and by nothing else.
-fn readable_path(policy: &PolicyStatus) -> Finding {
+/// A path or a database is looked at by the runs that read it, and by nothing else.
+fn readable_by_runs(policy: &PolicyStatus) -> Finding {
     match policy.sources.first().and_then(|source| source.last_run.as_ref()) {
         None => (Truth::Unknown, "NotReadYet", "no run has read it yet".to_owned()),
         Some(run) if matches!(run.result, RunResult::Success | RunResult::Partial | RunResult::Empty) => {

@@ -260,7 +260,11 @@ fn protected(book: &mut Book, policy: &PolicyStatus, status: &StatusSnapshot, no
 
 /// What the sources of a policy are.
 fn noun(policy: &PolicyStatus) -> &'static str {
-    if policy.kind == "path" { "Path" } else { "Volume" }
+    match policy.kind.as_str() {
+        "path" => "Path",
+        "postgres" => "Database",
+        _ => "Volume",
+    }
 }
 
 fn storage(book: &mut Book, status: &StatusSnapshot, now: Timestamp) {

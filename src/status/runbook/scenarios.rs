@@ -50,9 +50,17 @@ fn one_source(book: &mut Book, policy: &PolicyStatus, source: &SourceStatus, sta
     let users = status.volumes.get(&source.source).map_or(&[][..], |volume| volume.used_by.as_slice());
     let stops = match users {
         _ if policy.kind == "path" => "no container is stopped".to_owned(),
+        _ if policy.kind == "postgres" => "stops no container, and ends the sessions of the database".to_owned(),
         [] => "no container uses it now".to_owned(),
         users => format!("stops {} and starts what ran before", clean(&users.join(", "))),
     };
+    if policy.kind == "postgres" {
+        book.line(
+            "Stop what writes to it first: what is written until the databases are exchanged is not in the new one.\n",
+        );
+        book.commands(stop_all(status).iter().map(String::as_str));
+        book.line("");
+    }
     book.step(1, format!("Look at what there is: `seawall get snapshots --policy {}`", shell(&policy.name)));
     book.step(
         2,
@@ -155,9 +163,7 @@ fn database(book: &mut Book, policy: &PolicyStatus, watched: &Watched, status: &
     ));
     book.step(1, "Stop what writes to it:");
     book.line("");
-    let stops: Vec<String> = projects(status).iter().map(|start| start.replace(" up -d", " stop")).collect();
-    let stops = if stops.is_empty() { vec!["docker ps".to_owned()] } else { stops };
-    book.commands(stops.iter().map(String::as_str));
+    book.commands(stop_all(status).iter().map(String::as_str));
     book.line("");
     book.step(2, format!("Restore it in {provider}'s console, to a time before the damage. What there is: `seawall describe policy {}`.", shell(&policy.name)));
     book.step(3, "Start what was stopped, run its migrations, and see that it is healthy. DNS, connection strings and passwords are as \
@@ -203,6 +209,12 @@ fn bucket(book: &mut Book, policy: &PolicyStatus, watched: &Watched) {
         }
     }
     book.line("");
+}
+
+/// How the applications are stopped.
+fn stop_all(status: &StatusSnapshot) -> Vec<String> {
+    let stops: Vec<String> = projects(status).iter().map(|start| start.replace(" up -d", " stop")).collect();
+    if stops.is_empty() { vec!["docker ps".to_owned()] } else { stops }
 }
 
 fn with_snapshots(status: &StatusSnapshot) -> impl Iterator<Item = &RepositoryStatus> {

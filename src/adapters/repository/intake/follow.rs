@@ -234,7 +234,7 @@ impl<'a> Follower<'a> {
             return Ok(());
         }
         self.enter_all()?;
-        let counts = Counts { files: 1, bytes: node.meta.size, ..Counts::default() };
+        let mut counts = Counts { files: 1, bytes: node.meta.size, ..Counts::default() };
         if let Some(Then::Stored(stored)) = self.frames.last().map(|frame| &frame.then) {
             match stored.find(&node.name) {
                 None => self.changes.new += 1,
@@ -259,10 +259,15 @@ impl<'a> Follower<'a> {
                 return Ok(());
             }
             if node.content.is_none() {
-                let own = open.tells_its_own_trouble();
+                let (own, known) = (open.tells_its_own_trouble(), open.has_known_length());
                 // Trouble with one file is no trouble with all.
-                match open.open().and_then(|from| self.cutter.take(from, Some(node.meta.size))) {
-                    Ok(taken) => contents = Some(taken),
+                match open.open().and_then(|from| self.cutter.take(from, known.then_some(node.meta.size))) {
+                    Ok((taken, length)) => {
+                        contents = Some(taken);
+                        if !known {
+                            (node.meta.size, counts.bytes) = (length, length);
+                        }
+                    }
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(self.broken(&error)),
                     Err(_) if own => return Ok(()),
                     Err(error) => {

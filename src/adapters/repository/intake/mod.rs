@@ -21,7 +21,7 @@ pub(super) use known::Memory;
 use super::error::{Reason, RepositoryError};
 use super::index::Index;
 use super::report::SnapshotMeta;
-use super::source::Source;
+use super::source::Found;
 use super::{RepositoryAdapter, lock, snapshots};
 use crate::adapters::volume_walk::Notes;
 use crate::clock::{Clock, SystemClock};
@@ -63,7 +63,7 @@ impl RepositoryAdapter {
         &self,
         index: &Arc<Index>,
         parent: Option<(String, TreeId)>,
-        source: Source<'_>,
+        source: impl Iterator<Item = Found>,
         (name, meta): (&str, &SnapshotMeta),
         notes: &Arc<Notes>,
     ) -> Result<SnapshotFile, RepositoryError> {

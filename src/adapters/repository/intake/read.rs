@@ -26,17 +26,20 @@ impl<'a> Cutter<'a> {
         Self { chunker, batches, spare, small: None }
     }
 
-    /// Reads to the end. `size` is how much there is, where that is known.
+    /// Reads to the end; how much that was. `size` is how much there is, where that is known.
     ///
     /// # Errors
     /// Those of the reader; what was read until then is stored for nothing. `BrokenPipe`: nobody takes pieces any more.
-    pub fn take(&mut self, mut from: Box<dyn Read + Send>, size: Option<u64>) -> io::Result<Arc<Contents>> {
+    pub fn take(&mut self, mut from: Box<dyn Read + Send>, size: Option<u64>) -> io::Result<(Arc<Contents>, u64)> {
         let contents = Arc::new(Contents::default());
-        match size.and_then(|size| usize::try_from(size).ok()) {
-            Some(size) if size < self.chunker.shortest.min(BATCH) => self.small(&mut from, size, &contents)?,
+        let length = match size.and_then(|size| usize::try_from(size).ok()) {
+            Some(size) if size < self.chunker.shortest.min(BATCH) => {
+                self.small(&mut from, size, &contents)?;
+                size as u64
+            }
             _ => self.large(&mut from, &contents)?,
-        }
-        Ok(contents)
+        };
+        Ok((contents, length))
     }
 
     fn small(&mut self, from: &mut dyn Read, size: usize, contents: &Arc<Contents>) -> io::Result<()> {
@@ -59,9 +62,9 @@ impl<'a> Cutter<'a> {
         Ok(())
     }
 
-    fn large(&mut self, from: &mut dyn Read, contents: &Arc<Contents>) -> io::Result<()> {
+    fn large(&mut self, from: &mut dyn Read, contents: &Arc<Contents>) -> io::Result<u64> {
         let mut room = self.room();
-        let (mut used, mut tried) = (0, 0);
+        let (mut used, mut tried, mut total) = (0, 0, 0);
         loop {
             let length = match from.read(&mut room[used..used + STEP]) {
                 Ok(length) => length,
@@ -69,9 +72,13 @@ impl<'a> Cutter<'a> {
                 Err(error) => return Err(error),
             };
             if length == 0 {
-                return if used == 0 { Ok(()) } else { self.send(room, used, contents) };
+                if used > 0 {
+                    self.send(room, used, contents)?;
+                }
+                return Ok(total);
             }
             used += length;
+            total += length as u64;
             while let Some(end) = self.chunker.cut(&room[..used], tried) {
                 let mut next = self.room();
                 next[..used - end].copy_from_slice(&room[end..used]);
