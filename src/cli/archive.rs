@@ -77,7 +77,7 @@ impl Opening {
         let strip = self.strip.as_deref().map(archive::named).transpose()?;
         let shown = progress::spinner(format!("looking through {}", file.display()));
         let survey = archive::survey(file, passphrase, strip.as_deref(), &Progress::default(), cancel);
-        shown.finish_and_clear();
+        drop(shown);
         let survey = survey?;
         let part = archive::part(&survey, source, strip.as_deref())?;
         Ok((survey, part))
@@ -93,6 +93,10 @@ pub fn source(policy: &Policy, docker: &DockerState, wanted: Option<&str>) -> an
         && import::is_file(path)
     {
         bail!("policy {} is of one file, and an archive is that of a directory", policy.name);
+    }
+    if !matches!(policy.source, Source::Volume(_) | Source::Path(_)) {
+        let kind = policy.source.kind();
+        bail!("policy {} is of a {kind}, and an archive is that of a volume or a directory", policy.name);
     }
     let names = source_names(policy, docker);
     match (wanted, names.as_slice()) {

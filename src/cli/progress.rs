@@ -4,7 +4,7 @@ use super::human::{bytes, count};
 use super::output::emit;
 use crate::reconcile::{RunId, SourceKey};
 use crate::status::model::RunningStatus;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressFinish, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -75,13 +75,13 @@ impl Bars {
     }
 }
 
-/// That something is being done, on a terminal; nothing in a pipe. For whoever made it to end.
+/// That something is being done, on a terminal; nothing in a pipe. Gone with the value.
 #[must_use]
 pub fn spinner(what: String) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new_spinner().with_message(what);
+    let bar = ProgressBar::new_spinner().with_message(what).with_finish(ProgressFinish::AndClear);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

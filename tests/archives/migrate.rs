@@ -92,6 +92,18 @@ fn compose(environment: &str, labels: &str) -> String {
     "- {container: \"shop-app-1\", command: [\"rm\", \"x\"], user: \"33\"}"
 )]
 #[case("", "docker-volume-backup.exec-pre: sync", "command: [\"sync\"]")]
+#[case("AWS_S3_BUCKET_NAME: acme, AWS_SECRET_ACCESS_KEY: x, AWS_S3_PATH: a/b", "", "prefix: \"a/b/seawall\"")]
+#[case("AWS_S3_BUCKET_NAME: acme", "", "repositories: [bucket]   # AWS_S3_BUCKET_NAME")]
+#[case(
+    "AWS_S3_BUCKET_NAME: acme, AWS_SECRET_ACCESS_KEY_FILE: /run/secrets/k",
+    "",
+    "secretAccessKeyFrom: {file: \"/run/secrets/k\"}"
+)]
+#[case(
+    "AWS_S3_BUCKET_NAME: acme, AWS_ENDPOINT: minio:9000, AWS_ENDPOINT_PROTO: http",
+    "",
+    "endpoint: \"http://minio:9000\""
+)]
 fn each_setting_has_its_place(#[case] environment: &str, #[case] labels: &str, #[case] line: &str) {
     let (text, _) = Shop::new(&compose(environment, labels)).accepted(&[]);
     let line = line.replace("\",\"", "\", \"");
@@ -109,7 +121,12 @@ fn each_setting_has_its_place(#[case] environment: &str, #[case] labels: &str, #
     "NOTIFICATION_URLS has no counterpart: Seawall sends nothing itself"
 )]
 #[case("BACKUP_PRUNING_PREFIX: db-", "", "BACKUP_PRUNING_PREFIX is not needed: retention touches nothing but")]
-#[case("AWS_S3_BUCKET_NAME: b, AWS_SECRET_ACCESS_KEY: hunter2", "", "AWS_SECRET_ACCESS_KEY has no counterpart")]
+#[case(
+    "AWS_S3_BUCKET_NAME: acme, AWS_SECRET_ACCESS_KEY: hunter2",
+    "",
+    "AWS_SECRET_ACCESS_KEY has to be where Seawall's own process reads it"
+)]
+#[case("AWS_S3_BUCKET_NAME: acme, AWS_STORAGE_CLASS: GLACIER", "", "AWS_STORAGE_CLASS has no counterpart")]
 #[case("SSH_HOST_NAME: h", "", "SSH_HOST_NAME has no counterpart")]
 #[case("BACKUP_TELEPORT: yes", "", "BACKUP_TELEPORT has no counterpart: it is not known")]
 #[case("BACKUP_EXCLUDE_REGEXP: \"^/backup/(a|b).*$$\"", "", "BACKUP_EXCLUDE_REGEXP=^/backup/(a|b).*$ is left out")]
@@ -156,6 +173,7 @@ services:
     environment:
       - BACKUP_RETENTION_DAYS=14
       - AWS_SECRET_ACCESS_KEY
+      - AWS_S3_BUCKET_NAME=acme-backups
     volumes:
       - uploads:/backup/uploads:ro
       - dumps:/backup/dumps:ro

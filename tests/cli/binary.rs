@@ -29,6 +29,9 @@ fn help_is_the_reference() {
     assert_snapshot!("help", stdout(&mut seawall(&["--help"])));
     assert_snapshot!("help_run", stdout(&mut seawall(&["run", "--help"])));
     assert_snapshot!("help_plan", stdout(&mut seawall(&["plan", "-h"])));
+    assert_snapshot!("help_import", stdout(&mut seawall(&["import", "-h"])));
+    assert_snapshot!("help_migrate_offen", stdout(&mut seawall(&["migrate", "offen", "--help"])));
+    assert_snapshot!("help_restore", stdout(&mut seawall(&["restore", "-h"])));
     assert_snapshot!("help_key_export", stdout(&mut seawall(&["key", "export", "-h"])));
 }
 

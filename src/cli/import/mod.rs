@@ -22,7 +22,7 @@ use crate::adapters::repository::Control;
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
 use crate::execute::import::{self, Import, Order};
-use crate::policy::{BackupSpec, Repository};
+use crate::policy::{BackupSpec, Repository, Source};
 use crate::reconcile::{Readable, RunId, SourceKey};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -97,6 +97,12 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     remark(plan.text(style)?.trim_end());
     for one in &found {
         archive::remarks(&one.file, &one.part);
+    }
+    if !docker.up && !matches!(policy.source, Source::Path(_)) {
+        remark(
+            "note: Docker does not answer: what a volume needs to be made anew (driver, options, labels) is taken from its \
+             newest snapshot, or not known",
+        );
     }
     found.retain(|one| !one.lacking.is_empty());
     if found.is_empty() {
@@ -234,7 +240,7 @@ fn take(
     let failed = |error: crate::adapters::repository::RepositoryError| anyhow::anyhow!("{name}: {}", error.told());
     let shown = progress::spinner(format!("unpacking {name}"));
     let (unpacked, laid) = import::unpack(&order, scratch, control).map_err(failed)?;
-    shown.finish_and_clear();
+    drop(shown);
     for lacking in &laid.notes {
         remark(&format!("note: {name}: {}: {}", lacking.path, lacking.problem));
     }
@@ -242,7 +248,7 @@ fn take(
     for repository in &one.lacking {
         let shown = progress::spinner(format!("storing {name} in {}", repository.name));
         let made = importing.store(&order, &unpacked, repository, control).map_err(failed)?;
-        shown.finish_and_clear();
+        drop(shown);
         let id = short_id(&made.id);
         let message =
             format!("{} is snapshot {id} in {}, as of {}", file_name(&one.file), repository.name, seconds(made.time));

@@ -4,6 +4,7 @@ mod compose;
 mod env;
 mod offen;
 mod quiesce;
+mod repository;
 mod schedule;
 mod variables;
 mod write;

@@ -3,6 +3,7 @@
 use super::compose::{Mount, Project, Service};
 use super::env::Variables;
 use super::quiesce::Labels;
+use super::repository;
 use super::schedule;
 use super::variables::{Fate, fate};
 use super::write::{Document, Lines, name, quoted};
@@ -26,7 +27,7 @@ pub(super) struct Converted {
     pub documents: Vec<Document>,
     /// What has no counterpart, or is other than it was.
     pub remarks: Vec<String>,
-    taken: Vec<String>,
+    pub taken: Vec<String>,
 }
 
 /// Whether a service makes backups.
@@ -88,7 +89,8 @@ fn stem(mount: &Mount) -> String {
 /// What is alike for all that one schedule backs up.
 struct Retained {
     retention: Option<(String, String)>,
-    repository: Option<String>,
+    /// Names of repositories, and what each is from.
+    repositories: Vec<(String, &'static str)>,
 }
 
 impl Retained {
@@ -108,52 +110,12 @@ impl Retained {
             )),
             _ => None,
         };
-        Self { retention, repository: repository(variables, project, backup, into, remarks) }
+        let mut repositories = Vec::new();
+        repositories.extend(repository::local(variables, project, backup, into, remarks));
+        let alone = repositories.is_empty();
+        repositories.extend(repository::bucket(variables, project, alone, into, remarks));
+        Self { retention, repositories }
     }
-}
-
-/// Where archives are kept on this host, as a repository beside them.
-fn repository(
-    variables: &Variables,
-    project: &Project,
-    backup: &Service,
-    into: &mut Converted,
-    remarks: &mut Vec<String>,
-) -> Option<String> {
-    let archive = variables.get("BACKUP_ARCHIVE").map_or("/archive", String::as_str).trim_end_matches('/');
-    let mount = backup.mounts.iter().find(|mount| mount.to == archive)?;
-    if !mount.is_path() {
-        remarks.push(format!(
-            "archives go into the volume {}: snapshots go to `repository/` in Seawall's state directory, until a \
-             `Repository` names a better disk",
-            project.volume(&mount.from)
-        ));
-        return None;
-    }
-    let Some(path) = project.path(mount) else {
-        remarks.push(format!("archives go to {}, whose `~` is not known here: write a `Repository`", mount.from));
-        return None;
-    };
-    let path = path.join("seawall").display().to_string();
-    let known = |document: &&Document| document.text.contains(&format!("path: {}", quoted(&path)));
-    if let Some(known) = into.documents.iter().find(known) {
-        return Some(known.name.clone());
-    }
-    let name = name("archive", &mut into.taken);
-    let mut lines = Lines::default();
-    lines.remark(&format!(
-        "From {}: mount {}:{}; beside the archives, which stay as they are: see `seawall import`",
-        project.file.display(),
-        mount.from,
-        mount.to
-    ));
-    lines.line(0, "apiVersion: seawall.dev/v1", "");
-    lines.line(0, "kind: Repository", "");
-    lines.line(0, &format!("metadata: {{name: {name}}}"), "");
-    lines.line(0, "spec:", "");
-    lines.line(1, &format!("local: {{path: {}}}", quoted(&path)), "");
-    into.documents.push(checked(Document { name: name.clone(), text: lines.into_text() }, remarks));
-    Some(name)
 }
 
 /// One policy.
@@ -202,8 +164,10 @@ impl One<'_> {
             lines.line(0, line, "");
         }
         self.schedule(lines, remarks);
-        if let Some(repository) = &self.retained.repository {
-            lines.line(1, &format!("repositories: [{repository}]"), "BACKUP_ARCHIVE");
+        let (names, from): (Vec<&str>, Vec<&str>) =
+            self.retained.repositories.iter().map(|(name, from)| (name.as_str(), *from)).unzip();
+        if !names.is_empty() {
+            lines.line(1, &format!("repositories: [{}]", names.join(", ")), &from.join(", "));
         }
         if let Some((text, from)) = &self.retained.retention {
             lines.line(1, text, from);
@@ -271,7 +235,7 @@ fn globs(expression: &str) -> Option<Vec<String>> {
 }
 
 /// A document that Seawall itself would refuse is told as such, and not silently handed out.
-fn checked(document: Document, remarks: &mut Vec<String>) -> Document {
+pub(super) fn checked(document: Document, remarks: &mut Vec<String>) -> Document {
     let parsed = parse(Path::new(&format!("{}.yaml", document.name)), document.text.as_bytes());
     for error in parsed.errors {
         remarks.push(format!("{}.yaml has to be put right by hand: {error}", document.name));

@@ -13,8 +13,8 @@ pub(super) enum Fate {
 
 use Fate::{Lost, Moot, Taken};
 
-const REMOTE: &str = "repositories are directories of this host so far: mount the storage there and name it in a \
-                      `Repository`, or copy the repository by other means";
+const REMOTE: &str = "a repository is a directory of this host or a bucket of S3: mount the storage, and name the directory \
+                      in a `Repository`";
 const ALERTS: &str = "Seawall sends nothing itself: alerts are Prometheus rules, deploy/prometheus/alerts.yml, and \
                       Alertmanager sends them";
 const SEALED: &str = "every repository is encrypted with its own key anyway: run `seawall key export`";
@@ -29,6 +29,20 @@ const KNOWN: &[(&str, Fate)] = &[
     ("BACKUP_STOP_SERVICE_TIMEOUT", Taken),
     ("BACKUP_ARCHIVE", Taken),
     ("EXEC_LABEL", Taken),
+    ("AWS_S3_BUCKET_NAME", Taken),
+    ("AWS_S3_PATH", Taken),
+    ("AWS_ENDPOINT", Taken),
+    ("AWS_ENDPOINT_PROTO", Taken),
+    ("AWS_ENDPOINT_CA_CERT", Taken),
+    ("AWS_ACCESS_KEY_ID", Taken),
+    ("AWS_SECRET_ACCESS_KEY", Taken),
+    ("AWS_ENDPOINT_INSECURE", Lost("certificates are always looked at: name the server's own in `caFile`")),
+    ("AWS_IAM_ROLE_ENDPOINT", Lost("an access key is needed, named by `accessKeyIdFrom` and `secretAccessKeyFrom`")),
+    (
+        "AWS_STORAGE_CLASS",
+        Lost("objects have the bucket's own class: what is archived cannot be pruned or restored at once"),
+    ),
+    ("AWS_PART_SIZE", Moot("packs are 16 MiB")),
     ("TZ", Taken),
     ("BACKUP_COMPRESSION", Moot("repositories are compressed by zstd")),
     ("GZIP_PARALLELISM", Moot("repositories are compressed by zstd")),
@@ -61,7 +75,7 @@ const KNOWN: &[(&str, Fate)] = &[
 const FAMILIES: &[(&str, Fate)] = &[
     ("NOTIFICATION_", Lost(ALERTS)),
     ("EMAIL_", Lost(ALERTS)),
-    ("AWS_", Lost(REMOTE)),
+    ("AWS_", Lost("it is not known; see what it is for")),
     ("WEBDAV_", Lost(REMOTE)),
     ("SSH_", Lost(REMOTE)),
     ("AZURE_", Lost(REMOTE)),
