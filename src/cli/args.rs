@@ -143,8 +143,8 @@ pub enum Command {
     /// running operator.
     #[command(after_help = "Examples:\n  \
         seawall import /srv/backups/n8n_data_*.tar.gz --policy n8n-data\n  \
-        seawall import old.tar.gz.enc --policy n8n-data --time 2026-01-23T14:05:30Z --passphrase-file /root/pass\n  \
-        seawall import backup-2026-01-23T14-05-30.tar.gz --policy all --source shop_uploads --strip backup/uploads\n\n\
+        seawall import old.enc --policy n8n-data --time '2026-01-23 14:05' --passphrase-file pass\n  \
+        seawall import backup-2026-01-23T14-05-30.tar.gz --policy uploads --strip backup/uploads\n\n\
         Exit codes: 0 taken, or there already; 3 taken, but something of it could not be read; 1 not all were taken")]
     Import(super::import::Args),
     /// Turn what another backup tool was told into policies
