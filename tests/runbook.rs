@@ -7,9 +7,10 @@ mod values;
 
 use jiff::Timestamp;
 use seawall::reconcile::SnapshotRecord;
+use seawall::reconcile::compose::Project;
 use seawall::reconcile::plan::Coverage;
 use seawall::reconcile::watch::Kind;
-use seawall::status::model::{Condition, PolicyStatus, ProjectStatus, StatusSnapshot, Truth};
+use seawall::status::model::{Condition, PolicyStatus, StatusSnapshot, Truth};
 use seawall::status::runbook;
 use values::{at, policy, source, status, unseen};
 
@@ -77,7 +78,7 @@ fn product() -> StatusSnapshot {
         status.volumes.insert(name.into(), volume);
     }
     let files = vec!["docker-compose.yml".to_owned(), "docker-compose.prod.yml".to_owned()];
-    status.projects.insert("prosaasil".into(), ProjectStatus { directory: "/srv/pro saas".into(), files });
+    status.projects.insert("prosaasil".into(), Project { directory: "/srv/pro saas".into(), files });
     status
 }
 

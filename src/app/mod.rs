@@ -3,6 +3,7 @@
 mod once;
 mod operate;
 mod peek;
+pub mod recover;
 
 pub use once::{carry_out_once, look_once};
 pub use operate::run;

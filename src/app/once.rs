@@ -4,7 +4,7 @@ use super::{BUILD, Look, Options};
 use crate::adapters::docker::Docker;
 use crate::adapters::repository::Registry;
 use crate::clock::{Clock, SystemClock};
-use crate::controller::ports::{EventFilter, History, Loaded, Record, RunFilter};
+use crate::controller::ports::{EventFilter, Execute, History, Loaded, Record, RunFilter};
 use crate::controller::{once, requests};
 use crate::execute::Executor;
 use crate::execute::journal::Journal;
@@ -19,6 +19,7 @@ use crate::status::persist::StateDir;
 use crate::store;
 use anyhow::Context;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -51,49 +52,112 @@ pub fn look_once(options: &Options) -> anyhow::Result<Look> {
 /// # Errors
 /// Nothing could be begun: an operator runs, the policy or the source is unknown or in no state for it.
 pub fn carry_out_once(options: &Options, wish: &Wish) -> anyhow::Result<Vec<Outcome>> {
-    let runtime = runtime()?;
-    let state = Arc::new(StateDir::open(&options.state, wish.command())?);
-    let registry = Arc::new(Registry::new(&options.state));
-    let outcomes = runtime.block_on(async {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
-        let docker = Docker::connect(options.docker_host.as_deref())?;
-        let record: Arc<dyn Record> = state.clone();
-        let shelf = super::shelf(options, &record, clock.now())?;
-        let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
-        let cancel = CancellationToken::new();
-        let mut end = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-        let asked = cancel.clone();
-        tokio::spawn(async move {
-            // A run that is killed is counted by the operator that starts next; one that is asked to end, here.
-            let [Ok(interrupt), Ok(terminate)] = &mut end else { return };
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            asked.cancel();
-        });
-        if cancel.run_until_cancelled(Box::pin(quiescer.recover(&record))).await.is_none() {
-            anyhow::bail!("ended by a signal; what an earlier process left standing still is not back yet");
-        }
-        let mut view = look(options, &state, registry.clone(), true).await?;
-        let asked = requests::of(wish, &view.loaded.desired, &view.plan).map_err(anyhow::Error::msg)?;
-        view.observed.requested = asked;
-        let executor = Executor::new(registry, options.host.clone(), clock.clone())
-            .with_quiescer(quiescer)
-            .with_staging(super::staging(options)?)
-            .with_clones(super::clones(options)?)
-            .with_drills(super::drills(options, docker.clone()))
-            .with_restores(Restores::new(docker, shelf));
-        let execute = Arc::new(executor);
-        let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel };
-        once::carry_out(job, execute, state.clone()).await.map_err(anyhow::Error::msg)
-    });
-    runtime.shutdown_background();
-    outcomes
+    Hands::new(options, wish.command())?.carry_out(wish, None)
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+/// What it takes to act without an operator: the state directory, held, and everything put right that an earlier process left.
+pub struct Hands {
+    options: Options,
+    runtime: Option<Runtime>,
+    state: Arc<StateDir>,
+    registry: Arc<Registry>,
+    execute: Arc<dyn Execute>,
+    cancel: CancellationToken,
+}
+
+impl Hands {
+    /// Takes the state directory for `who`. SIGINT and SIGTERM end what is under way from then on.
+    ///
+    /// # Errors
+    /// An operator runs, or what an earlier process left cannot be put right.
+    pub fn new(options: &Options, who: &str) -> anyhow::Result<Self> {
+        let runtime = runtime()?;
+        let state = Arc::new(StateDir::open(&options.state, who)?);
+        let registry = Arc::new(Registry::new(&options.state));
+        let cancel = CancellationToken::new();
+        let execute = runtime.block_on(executor(options, &state, &registry, &cancel))?;
+        Ok(Self { options: options.clone(), runtime: Some(runtime), state, registry, execute, cancel })
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub const fn state(&self) -> &Arc<StateDir> {
+        &self.state
+    }
+
+    /// What this host is called, and where everything is.
+    #[must_use]
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether a signal has ended it.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Does what a person asks for, and tells `begun` of each run.
+    ///
+    /// # Errors
+    /// Nothing could be begun.
+    pub fn carry_out(&self, wish: &Wish, begun: Option<once::Watcher>) -> anyhow::Result<Vec<Outcome>> {
+        let Some(runtime) = &self.runtime else { return Ok(Vec::new()) };
+        runtime.block_on(async {
+            let mut view = look(&self.options, &self.state, self.registry.clone(), true).await?;
+            let asked = requests::of(wish, &view.loaded.desired, &view.plan).map_err(anyhow::Error::msg)?;
+            view.observed.requested = asked;
+            let (clock, cancel) = (Arc::new(SystemClock), self.cancel.clone());
+            let job = once::Job { desired: view.loaded.desired.clone(), observed: view.observed, clock, cancel, begun };
+            once::carry_out(job, self.execute.clone(), self.state.clone()).await.map_err(anyhow::Error::msg)
+        })
+    }
+}
+
+impl Drop for Hands {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn executor(
+    options: &Options,
+    state: &Arc<StateDir>,
+    registry: &Arc<Registry>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Arc<dyn Execute>> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let journal = Arc::new(Journal::open(&options.state.join("journal"))?);
+    let docker = Docker::connect(options.docker_host.as_deref())?;
+    let record: Arc<dyn Record> = state.clone();
+    let shelf = super::shelf(options, &record, clock.now())?;
+    let quiescer = Quiescer::new(docker.clone(), journal, clock.clone());
+    let mut end = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let asked = cancel.clone();
+    tokio::spawn(async move {
+        // A run that is killed is counted by the operator that starts next; one that is asked to end, here.
+        let [Ok(interrupt), Ok(terminate)] = &mut end else { return };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        asked.cancel();
+    });
+    if cancel.run_until_cancelled(Box::pin(quiescer.recover(&record))).await.is_none() {
+        anyhow::bail!("ended by a signal; what an earlier process left standing still is not back yet");
+    }
+    let executor = Executor::new(registry.clone(), options.host.clone(), clock)
+        .with_quiescer(quiescer)
+        .with_staging(super::staging(options)?)
+        .with_clones(super::clones(options)?)
+        .with_drills(super::drills(options, docker.clone()))
+        .with_restores(Restores::new(docker, shelf));
+    Ok(Arc::new(executor))
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start threads")
 }
 

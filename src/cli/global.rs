@@ -1,5 +1,6 @@
 //! The options that every command takes, as they are written.
 
+use crate::status::persist::StateDir;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -38,7 +39,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub docker_host: Option<String>,
-    /// The name under which this host writes snapshots [default: the host name]
+    /// The name under which this host writes snapshots [default: the host name; after `recover`, that of the host that is gone]
     #[arg(
         long,
         global = true,
@@ -104,10 +105,16 @@ pub enum Colour {
 }
 
 impl Global {
-    /// The name that was given, or the machine's.
+    /// The name that was given, if one was.
+    #[must_use]
+    pub fn given_host(&self) -> Option<&str> {
+        self.host.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// The name that was given; else the one that a recovery recorded; else the machine's.
     #[must_use]
     pub fn host_name(&self) -> String {
-        let given = self.host.clone().filter(|name| !name.is_empty());
-        given.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
+        let known = self.given_host().map(ToOwned::to_owned).or_else(|| StateDir::host(&self.state));
+        known.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
     }
 }

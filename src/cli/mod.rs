@@ -25,6 +25,7 @@ pub mod outside;
 pub mod person;
 pub mod plan;
 pub mod progress;
+pub mod recover;
 pub mod restore;
 pub mod runbook;
 pub mod style;
@@ -85,6 +86,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Restore(args) => restore::run(&options, args, style, &clock),
         Command::Import(args) => import::run(&options, args, style, &clock),
         Command::Migrate(args) => migrate::run(args),
+        Command::Recover(recover) => recover::run(&options, recover, args.global.given_host(), style, &clock),
         Command::Ls(args) => inside::ls(&options, args, style),
         Command::Cat(args) => inside::cat(&options, args),
         Command::Diff(args) => inside::diff(&options, args, style),

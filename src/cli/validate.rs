@@ -141,6 +141,7 @@ fn elsewhere(name: &str) -> Document {
         password_from: None,
         check: None,
         file: PathBuf::new(),
+        text: "".into(),
         digest: String::new(),
     };
     Document::Repository { repository, line: 0, text: "".into() }

@@ -1,6 +1,6 @@
 //! What a person asked for, without the loop: decided, linted, carried out, folded and recorded by the same pieces.
 
-use super::ports::{Begun, Entry, Execute, Record};
+use super::ports::{Begun, Entry, Execute, Progress, Record};
 use super::runs::{self, Runs};
 use crate::clock::Clock;
 use crate::policy::Desired;
@@ -19,14 +19,19 @@ pub struct Job {
     pub clock: Arc<dyn Clock>,
     /// Ends the run; its outcome is then `interrupted`.
     pub cancel: CancellationToken,
+    /// Is told of each run that begins, with what counts how far it is.
+    pub begun: Option<Watcher>,
 }
+
+/// Whoever wants to see how far a run is.
+pub type Watcher = Arc<dyn Fn(&Arc<Progress>) + Send + Sync>;
 
 /// Does what was asked for, one after the other, and records each.
 ///
 /// # Errors
 /// A sentence that says what stands in the way, or what could not be recorded.
 pub async fn carry_out(job: Job, execute: Arc<dyn Execute>, record: Arc<dyn Record>) -> Result<Vec<Outcome>, String> {
-    let Job { desired, mut observed, clock, cancel } = job;
+    let Job { desired, mut observed, clock, cancel, begun: watcher } = job;
     let mut runs = Runs::new(execute, clock.clone(), cancel);
     let mut all = Vec::new();
     while let Some(request) = observed.requested.first().cloned() {
@@ -41,6 +46,9 @@ pub async fn carry_out(job: Job, execute: Arc<dyn Execute>, record: Arc<dyn Reco
             return Err(format!("no {request} can begin now: {}", plan.obstacle(&request).unwrap_or_default()));
         };
         let begun = Begun { run: first.control.run.clone(), started: now, action: first.work.action.clone() };
+        if let Some(tell) = &watcher {
+            tell(&first.control.progress);
+        }
         write(&record, Entry { begun: vec![begun], facts: Some(observed.facts.clone()), ..Entry::default() }).await?;
         runs.launch(started);
         let Some((run, outcomes)) = runs.ended().await else { break };

@@ -4,7 +4,7 @@ use super::copy;
 use super::fail_point::fail_point;
 use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::taken::{self, Content, Taken};
-use super::{Executor, blank, blocking, ended_badly, unknown_repository};
+use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
 use crate::adapters::clone::Clones;
 use crate::adapters::repository::{
     Around, BackupReport, Cloned, Control, Databases, Reason, RepositoryAdapter, RepositoryError, SnapshotMeta,
@@ -83,6 +83,7 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
     let spec = policy.backup();
     let spec = spec.ok_or_else(|| refused(format!("The policy {} is an exemption by now", key.policy)))?;
     let Taken { content, manifest, quiesce, databases, clones } = taken::of(executor, work, policy, &key.source)?;
+    let manifest = manifest::with_documents(manifest, &work.desired, &repository.name);
     Ok(Job {
         clones,
         quiesce,

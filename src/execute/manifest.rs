@@ -1,6 +1,6 @@
 //! What travels with a snapshot, so that a volume can be rebuilt on a host that knows nothing of it.
 
-use crate::policy::{PathSource, Policy, PostgresSource};
+use crate::policy::{Desired, PathSource, Policy, PostgresSource};
 use crate::reconcile::{Container, DockerState, Volume};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,6 +56,21 @@ pub(super) fn of_database(policy: &Policy, source: &PostgresSource) -> Value {
     })
 }
 
+/// With what a host that has nothing needs besides: which repository this is, and every document that was in force, those
+/// among them of which there are no snapshots. Secrets are in none of them.
+pub(super) fn with_documents(mut manifest: Value, desired: &Desired, repository: &str) -> Value {
+    let policies = desired.policies.values().map(|policy| ("BackupPolicy", &policy.name, &policy.text));
+    let repositories = desired.repositories.values().map(|known| ("Repository", &known.name, &known.text));
+    let documents: Vec<Value> = policies
+        .chain(repositories)
+        .filter(|(_, _, text)| !text.is_empty())
+        .map(|(kind, name, text)| json!({ "kind": kind, "name": name, "text": &**text }))
+        .collect();
+    manifest["repository"] = repository.into();
+    manifest["documents"] = documents.into();
+    manifest
+}
+
 fn container(container: &Container, volume: &Volume) -> Value {
     let orchestration: BTreeMap<&String, &String> = container
         .labels
@@ -67,6 +82,7 @@ fn container(container: &Container, volume: &Volume) -> Value {
         "image": container.image,
         "imageId": container.image_id,
         "writes": container.volumes.get(&volume.name).copied().unwrap_or(false),
+        "networks": container.networks,
         "compose": orchestration,
     })
 }

@@ -79,6 +79,7 @@ fn embedded() -> Repository {
         password_from: None,
         check: None,
         file: PathBuf::new(),
+        text: "".into(),
         digest: "embedded".to_owned(),
     }
 }

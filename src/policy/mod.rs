@@ -22,6 +22,8 @@ pub mod retention;
 pub mod s3;
 pub mod schedule;
 mod schema;
+pub mod secrets;
+pub mod shell;
 mod structure;
 mod validate;
 pub mod verification;

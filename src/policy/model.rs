@@ -229,6 +229,8 @@ pub struct Repository {
     pub check: Option<RepositoryCheck>,
     /// The file that holds the document; empty for the embedded default.
     pub file: PathBuf,
+    /// The document as it was written; empty for the embedded default. Travels with every snapshot.
+    pub text: Arc<str>,
     /// SHA-256, in hex, of the meaning of the document.
     pub digest: String,
 }

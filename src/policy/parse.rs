@@ -153,7 +153,7 @@ fn document(file: &Path, mut tree: Node, text: &str, documents: &mut Vec<Documen
             (policy.map(Document::Policy), found)
         }),
         Kind::Repository => decode::<raw::RepositoryDocument>(kind, clean).map_or_else(Default::default, |raw| {
-            let (repository, found) = repository::check(&raw, &tree, file);
+            let (repository, found) = repository::check(&raw, &tree, file, text);
             let line = tree.place.line;
             (repository.map(|repository| Document::Repository { repository, line, text: text.into() }), found)
         }),

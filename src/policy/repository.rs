@@ -8,7 +8,12 @@ use super::{Repository, RepositoryLocation, S3Access, S3Location, digest, raw, v
 use std::path::Path;
 
 /// A repository, if it makes sense; what does not, if it does not.
-pub(super) fn check(raw: &raw::RepositoryDocument, tree: &Node, file: &Path) -> (Option<Repository>, Vec<Finding>) {
+pub(super) fn check(
+    raw: &raw::RepositoryDocument,
+    tree: &Node,
+    file: &Path,
+    text: &str,
+) -> (Option<Repository>, Vec<Finding>) {
     let mut check = Check { tree, findings: Vec::new() };
     check.name(&raw.metadata.name);
     let location = location(&mut check, raw);
@@ -21,8 +26,8 @@ pub(super) fn check(raw: &raw::RepositoryDocument, tree: &Node, file: &Path) -> 
     };
     let password_from = raw.spec.password_from.clone();
     let name = raw.metadata.name.clone();
-    let (file, digest) = (file.to_owned(), String::new());
-    let mut repository = Repository { name, location, password_from, check: looked, file, digest };
+    let (file, text, digest) = (file.to_owned(), text.into(), String::new());
+    let mut repository = Repository { name, location, password_from, check: looked, file, text, digest };
     repository.digest = digest::repository(&repository);
     (Some(repository), Vec::new())
 }

@@ -3,6 +3,7 @@
 //! Pure. [`decide()`] is all that the operator ever does and exactly what `seawall plan` prints.
 
 mod backups;
+pub mod compose;
 mod coverage;
 mod decide;
 pub mod duties;
@@ -14,6 +15,7 @@ pub mod observed;
 pub mod outcome;
 pub mod plan;
 mod prune;
+pub mod recovery;
 pub mod request;
 pub mod restore;
 mod retain;

@@ -2,6 +2,7 @@
 
 use super::verification::{CheckStatus, DrillStatus};
 use crate::policy::{Diagnostic, Mode};
+use crate::reconcile::compose::Project;
 use crate::reconcile::observed::{Quiesced, RepositoryHealth, Running};
 use crate::reconcile::plan::{Coverage, Plan, RetentionDecision, Verdict};
 use crate::reconcile::watch::Watched;
@@ -36,7 +37,7 @@ pub struct StatusSnapshot {
     pub volumes: BTreeMap<String, VolumeStatus>,
     /// The Compose projects whose containers are on this host, by name.
     #[serde(default)]
-    pub projects: BTreeMap<String, ProjectStatus>,
+    pub projects: BTreeMap<String, Project>,
     /// Runs that are under way.
     pub running: Vec<RunningStatus>,
     /// What Seawall made stand still and has not yet seen back, in the order in which it was touched.
@@ -347,16 +348,6 @@ pub struct VolumeStatus {
     pub used_by: Vec<String>,
     /// Why its files cannot be read, when they cannot.
     pub unreadable: Option<String>,
-}
-
-/// A Compose project, as the labels of its containers tell it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProjectStatus {
-    /// The directory that it was started in; empty where the labels do not say.
-    pub directory: String,
-    /// Its Compose files, in order; empty where the labels do not say.
-    pub files: Vec<String>,
 }
 
 /// A run that is under way, with how far it is.

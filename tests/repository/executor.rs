@@ -41,6 +41,7 @@ fn world() -> World {
             password_from: None,
             check: None,
             file: PathBuf::new(),
+            text: "".into(),
             digest: String::new(),
         };
         desired.repositories.insert(name.to_owned(), Arc::new(repository));

@@ -16,6 +16,7 @@ fn document(path: Option<PathBuf>, password: Option<PathBuf>) -> Repository {
         password_from: password.map(SecretRef::File),
         check: None,
         file: PathBuf::new(),
+        text: "".into(),
         digest: "1".to_owned(),
     }
 }

@@ -14,18 +14,17 @@ fn another_host_brings_back_what_the_runbook_names() {
     let copy = scene.host.path("copy");
     run(Command::new("cp").args(["-a", "--sparse=always"]).arg(scene.root()).arg(&copy)).ok();
     let book = scene.host.seawall(&["runbook"]).ok();
-    let command = book.lines().find(|line| line.starts_with("seawall --host testhost restore p")).unwrap().to_owned();
+    let command = book.lines().find(|line| line.starts_with("seawall --host testhost recover")).unwrap().to_owned();
 
-    // The other host has the policies, the repository and its key, and no volume.
+    // The other host has the policies, the disk of the repository and its key, and no volume.
     scene.engine.docker(&["volume", "rm", &scene.volume]);
     let other = Host::new(&scene.engine);
     other.write("p.yaml", &policy("p", &scene.volume, RARELY, &[]));
-    fs::create_dir_all(other.state().join("keys")).unwrap();
-    for part in ["repository", "keys/default.key"] {
-        run(Command::new("cp").arg("-a").arg(scene.host.state().join(part)).arg(other.state().join(part))).ok();
-    }
-    let words: Vec<&str> = command.split(' ').skip(3).collect();
-    let done = other.seawall(&words);
+    let key = other.path("key");
+    fs::copy(scene.host.state().join("keys/default.key"), &key).unwrap();
+    let words: Vec<&str> =
+        command.split(' ').skip(3).map(|w| if w == "KEY" { key.to_str().unwrap() } else { w }).collect();
+    let done = other.seawall(&[&words, &["--yes"][..]].concat());
     assert_eq!(done.code, 0, "{done:#?}");
     assert_eq!(differences(&copy, &scene.root()), "");
     let labels = scene.engine.docker(&["volume", "inspect", "--format={{json .Labels}}", &scene.volume]);

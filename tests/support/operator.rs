@@ -20,6 +20,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub struct Host {
     dir: tempfile::TempDir,
     docker: String,
+    name: Option<&'static str>,
 }
 
 /// What a command printed, and how it ended.
@@ -50,7 +51,12 @@ impl Host {
     pub fn on(docker: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
-        Self { dir, docker: docker.to_owned() }
+        Self { dir, docker: docker.to_owned(), name: Some("testhost") }
+    }
+
+    /// A host that is not told its name.
+    pub fn unnamed(engine: &Engine) -> Self {
+        Self { name: None, ..Self::new(engine) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -85,7 +91,8 @@ impl Host {
     pub fn command_on(&self, policies: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).args(args);
-        command.args(["--docker-host", &self.docker, "--host", "testhost"]);
+        command.args(["--docker-host", &self.docker]);
+        command.args(self.name.iter().flat_map(|name| ["--host", name]));
         command.arg("--policies").arg(policies).arg("--state").arg(self.state()).stdin(Stdio::null());
         command
     }

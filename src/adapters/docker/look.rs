@@ -6,7 +6,7 @@ use crate::reconcile::observed::{Container, DockerState, Volume};
 use bollard::models::{ContainerSummary, Volume as Found};
 use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Set by newer engines on volumes that nobody named.
 const ANONYMOUS: &str = "com.docker.volume.anonymous";
@@ -116,7 +116,9 @@ fn container(summary: ContainerSummary) -> Container {
             *volumes.entry(name).or_insert(false) |= mount.rw.unwrap_or(true);
         }
     }
+    let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     Container {
+        networks: networks.into_keys().collect::<BTreeSet<_>>().into_iter().collect(),
         name: own_name(&summary.names.unwrap_or_default()).unwrap_or(&id).to_owned(),
         id,
         image: summary.image.unwrap_or_default(),

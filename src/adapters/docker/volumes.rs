@@ -17,12 +17,15 @@ impl Docker {
         options: &BTreeMap<String, String>,
         labels: &BTreeMap<String, String>,
     ) -> Result<(), DockerError> {
-        let map = |map: &BTreeMap<String, String>| -> HashMap<String, String> { map.clone().into_iter().collect() };
+        // Docker tells none from an empty list of them, and so do those who compare.
+        let map = |map: &BTreeMap<String, String>| -> Option<HashMap<String, String>> {
+            (!map.is_empty()).then(|| map.clone().into_iter().collect())
+        };
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
             driver: Some(driver.to_owned()),
-            driver_opts: Some(map(options)),
-            labels: Some(map(labels)),
+            driver_opts: map(options),
+            labels: map(labels),
             ..VolumeCreateRequest::default()
         };
         let what = format!("make the volume {name}");

@@ -101,6 +101,20 @@ impl Registry {
         self.get(repository, false)
     }
 
+    /// A repository that has to exist, opened with a key that is not where its document says yet. It is not kept open, and
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// There is none; see [`Reason`].
+    pub fn open_with(&self, repository: &Repository, key: &Secret) -> Result<RepositoryAdapter, RepositoryError> {
+        let storage = self.storage(repository)?;
+        if !super::exists(&*storage)? {
+            let message = format!("There is no repository at {}", self.location(repository).display());
+            return Err(RepositoryError::new(Reason::NotFound, message));
+        }
+        RepositoryAdapter::open_on(&repository.name, storage, true, key)
+    }
+
     /// As [`Registry::with`], where there has to be a repository: none is made.
     ///
     /// # Errors
@@ -143,6 +157,13 @@ impl Registry {
         }
     }
 
+    fn storage(&self, repository: &Repository) -> Result<Arc<dyn Storage>, RepositoryError> {
+        Ok(match &repository.location {
+            RepositoryLocation::Local { .. } => Arc::new(Disk::new(&self.location(repository))),
+            RepositoryLocation::S3(s3) => Arc::new(bucket(&repository.name, s3, Arc::clone(&self.limits))?),
+        })
+    }
+
     fn slot(&self, name: &str) -> Arc<Mutex<Option<Opened>>> {
         Arc::clone(lock(&self.slots).entry(name.to_owned()).or_default())
     }
@@ -160,10 +181,7 @@ impl Registry {
             *slot = None;
         }
         let location = self.location(repository);
-        let storage: Arc<dyn Storage> = match &repository.location {
-            RepositoryLocation::Local { .. } => Arc::new(Disk::new(&location)),
-            RepositoryLocation::S3(s3) => Arc::new(bucket(&repository.name, s3, Arc::clone(&self.limits))?),
-        };
+        let storage = self.storage(repository)?;
         let exists = super::exists(&*storage)?;
         if !exists {
             self.refuse_to_replace(&repository.name, &location)?;

@@ -28,7 +28,7 @@ pub(super) async fn run(task: &Task<'_>, step: &RestoreStep) -> Result<Done, Rep
         ));
     }
     let made = make(task, volume, elsewhere, &wanted).await?;
-    let brought = into(task, &wanted, volume, elsewhere).await;
+    let brought = into(task, &wanted, volume, elsewhere, made).await;
     if brought.is_err() && made {
         // Best effort: an empty volume harms nobody, and the error has more to say than this.
         if let Err(error) = task.restores.docker.remove_volume(volume).await {
@@ -112,7 +112,13 @@ async fn target<'a>(
     Ok(Target { root: Some(root), place, at })
 }
 
-async fn into(task: &Task<'_>, wanted: &Wanted, name: &str, elsewhere: bool) -> Result<Done, RepositoryError> {
+async fn into(
+    task: &Task<'_>,
+    wanted: &Wanted,
+    name: &str,
+    elsewhere: bool,
+    made: bool,
+) -> Result<Done, RepositoryError> {
     let Target { root, place, at } = target(task, wanted, name, elsewhere).await?;
     let kept = Kept {
         undo: Undo {
@@ -149,7 +155,7 @@ async fn into(task: &Task<'_>, wanted: &Wanted, name: &str, elsewhere: bool) -> 
     };
     kept.exchanged = true;
     let (now, expires) = (task.executor.clock.now(), kept.undo.expires);
-    if elsewhere {
+    if elsewhere || made {
         // It replaced nothing.
         forget(task, kept).await;
     } else {
@@ -158,7 +164,7 @@ async fn into(task: &Task<'_>, wanted: &Wanted, name: &str, elsewhere: bool) -> 
     }
     let what =
         if wanted.path.as_os_str().is_empty() { String::new() } else { format!(" at {}", wanted.path.display()) };
-    let undo = if elsewhere { String::new() } else { format!("; what it replaced is kept until {expires}") };
+    let undo = if elsewhere || made { String::new() } else { format!("; what it replaced is kept until {expires}") };
     let (files, size) = (count(report.files, "file"), bytes(report.bytes));
     let message = format!("{files}{what}, {size}, {}, are in {name} again and verified{undo}", wanted.what.origin());
     let restored =

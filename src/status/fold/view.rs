@@ -2,11 +2,12 @@
 
 use super::{conditions, verification};
 use crate::policy::{Desired, Policy, Source, Treatment};
-use crate::reconcile::observed::{DockerState, Observed, Readable, RepositoryHealth};
+use crate::reconcile::compose;
+use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Plan};
 use crate::reconcile::{Attempt, Operation, Quiesced, RunResult, SourceKey, Undo};
 use crate::status::model::{
-    ConfigStatus, DockerStatus, PolicyStatus, ProjectStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
+    ConfigStatus, DockerStatus, PolicyStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
     SourceRepositoryStatus, SourceStatus, StatusSnapshot, VolumeStatus,
 };
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
         policies,
         repositories: repositories(&inputs),
         volumes: volumes(&inputs),
-        projects: projects(docker),
+        projects: compose::projects(inputs.observed.docker.containers.values().map(|container| &container.labels)),
         runs: run_counts(&inputs),
         running: inputs.running,
         quiesced: inputs.quiesced,
@@ -224,20 +225,6 @@ fn volumes(inputs: &Inputs<'_>) -> BTreeMap<String, VolumeStatus> {
             (c.volume.clone(), status)
         })
         .collect()
-}
-
-fn projects(docker: &DockerState) -> BTreeMap<String, ProjectStatus> {
-    let mut projects = BTreeMap::new();
-    for labels in docker.containers.values().map(|container| &container.labels) {
-        let label = |name: &str| labels.get(&format!("com.docker.compose.{name}")).map_or("", String::as_str);
-        if !label("project").is_empty() {
-            projects.entry(label("project").to_owned()).or_insert_with(|| ProjectStatus {
-                directory: label("project.working_dir").to_owned(),
-                files: label("project.config_files").split(',').filter(|f| !f.is_empty()).map(str::to_owned).collect(),
-            });
-        }
-    }
-    projects
 }
 
 fn run_counts(inputs: &Inputs<'_>) -> Vec<RunCount> {

@@ -50,6 +50,9 @@ struct Inner {
     pruned: Option<i64>,
 }
 
+/// The file that says under which name this host writes snapshots.
+const HOST: &str = "host";
+
 impl StateDir {
     /// Opens the directory for the running operator: makes it (mode 0700) when it is not there, takes the lock, sets
     /// a broken database aside. `who` is the command that holds the lock, for the message that a second one gets.
@@ -106,6 +109,27 @@ impl StateDir {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.dir
+    }
+
+    /// The name under which a host with this state directory writes snapshots, where a recovery has recorded that it goes on
+    /// under another than the machine's own.
+    #[must_use]
+    pub fn host(path: &Path) -> Option<String> {
+        let text = std::fs::read_to_string(path.join(HOST)).ok()?;
+        Some(text.trim().to_owned()).filter(|name| !name.is_empty())
+    }
+
+    /// Records that name, durable on return.
+    ///
+    /// # Errors
+    /// [`StateError`] when the system refuses.
+    pub fn record_host(&self, name: &str) -> Result<(), StateError> {
+        let (path, fresh) = (self.dir.join(HOST), self.dir.join("host.new"));
+        let written = std::fs::write(&fresh, format!("{name}\n"))
+            .and_then(|()| std::fs::File::open(&fresh)?.sync_all())
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .and_then(|()| std::fs::File::open(&self.dir)?.sync_all());
+        written.map_err(StateError::io("write", &path))
     }
 
     /// What is remembered.

@@ -1,9 +1,10 @@
 //! What to do, step by step, for each loss that can be foreseen.
 
-use super::words::{clean, code, id, measured, seconds, shell};
+use super::words::{clean, code, id, measured, seconds};
 use super::{Book, by_criticality, noun, recovery_time};
+use crate::policy::shell::word as shell;
 use crate::reconcile::watch::{Kind, Watched};
-use crate::status::model::{PolicyStatus, ProjectStatus, RepositoryStatus, SourceStatus, StatusSnapshot};
+use crate::status::model::{PolicyStatus, RepositoryStatus, SourceStatus, StatusSnapshot};
 
 pub(super) fn all(book: &mut Book, status: &StatusSnapshot) {
     for policy in by_criticality(status).filter(|policy| policy.exempt.is_none()) {
@@ -109,39 +110,31 @@ fn host(book: &mut Book, status: &StatusSnapshot) {
     }
     book.item("the `.env` files and the Compose files of the applications, where they are in no repository");
     book.line("");
-    book.step(1, "Set up a host with Docker and with this version of Seawall, and clone the policies onto it.");
+    book.step(
+        1,
+        "Set up a host with Docker and with this version of Seawall. Clone the policies and the applications' files onto it; \
+         policies that are in no git come back with the snapshots.",
+    );
     book.step(
         2,
-        "Put each repository back where it was (a disk mounted again, a copy), and its key into a file of mode 0600:",
+        "Bring a repository (its disk, or a copy) and its key, and have everything brought back, the most critical first, of \
+         the newest snapshots. One repository is enough. It shows first what will happen, and asks; cut off, it goes on:",
     );
     book.line("");
-    let keys: Vec<String> = with_snapshots(status)
-        .flat_map(|repository| {
-            let key = format!("/var/lib/seawall/keys/{}.key", repository.name);
-            [format!("ls {}", shell(&repository.location)), format!("install -D -m 600 KEY {}", shell(&key))]
-        })
-        .collect();
-    book.commands(keys.iter().map(String::as_str));
-    book.line("");
-    book.step(3, "Bring everything back, the most critical first. Volumes are made anew, as Compose knows them:");
-    book.line("");
     let host = shell(&status.host);
-    let protected = by_criticality(status).filter(|policy| policy.exempt.is_none());
-    let restores: Vec<String> = protected
-        .flat_map(|policy| {
-            policy.sources.iter().filter(|source| newest(source).is_some()).map(move |source| (policy, source))
-        })
-        .map(|(policy, source)| (shell(&policy.name), shell(&source.source)))
-        .map(|(policy, source)| format!("seawall --host {host} restore {policy} --source {source} --yes"))
-        .collect();
-    book.commands(restores.iter().map(String::as_str));
+    let recover = |repository: &RepositoryStatus| {
+        format!("seawall --host {host} recover --repository {} --key-file KEY", shell(&repository.location))
+    };
+    let recovers: Vec<String> = with_snapshots(status).map(recover).collect();
+    book.commands(recovers.iter().map(String::as_str));
     book.line("");
-    let projects = projects(status);
+    let projects = projects(status, "up -d");
     let colon = if projects.is_empty() { "." } else { ":" };
     book.step(
-        4,
+        3,
         format!(
-            "Put the `.env` files back, create the networks that Compose calls external, start the applications{colon}"
+            "Do what its checklist says: put those `.env` files back that no policy covers, create the networks that Compose \
+             calls external, restore dumped databases where their server was lost too, start the applications{colon}"
         ),
     );
     if !projects.is_empty() {
@@ -149,7 +142,7 @@ fn host(book: &mut Book, status: &StatusSnapshot) {
         book.commands(projects.iter().map(String::as_str));
         book.line("");
     }
-    book.step(5, "See that everything is healthy (`docker ps`, `seawall get policies`) and move the DNS names if the address changed.");
+    book.step(4, "Start Seawall, see that everything is healthy (`docker ps`, `seawall get policies`) and move the DNS names if the address changed.");
 }
 
 /// What the provider keeps, only the provider brings back.
@@ -213,7 +206,7 @@ fn bucket(book: &mut Book, policy: &PolicyStatus, watched: &Watched) {
 
 /// How the applications are stopped.
 fn stop_all(status: &StatusSnapshot) -> Vec<String> {
-    let stops: Vec<String> = projects(status).iter().map(|start| start.replace(" up -d", " stop")).collect();
+    let stops = projects(status, "stop");
     if stops.is_empty() { vec!["docker ps".to_owned()] } else { stops }
 }
 
@@ -221,13 +214,7 @@ fn with_snapshots(status: &StatusSnapshot) -> impl Iterator<Item = &RepositorySt
     status.repositories.values().filter(|repository| repository.snapshots > 0)
 }
 
-/// How the applications are started. A host without Compose has other ways, which are not known here.
-fn projects(status: &StatusSnapshot) -> Vec<String> {
-    let start = |(name, project): (&String, &ProjectStatus)| {
-        let files = project.files.iter().map(|file| format!(" -f {}", shell(file))).collect::<Vec<_>>().concat();
-        let at =
-            if project.directory.is_empty() { String::new() } else { format!("cd {} && ", shell(&project.directory)) };
-        format!("{at}docker compose -p {}{files} up -d", shell(name))
-    };
-    status.projects.iter().map(start).collect()
+/// How something is done with the applications. A host without Compose has other ways, which are not known here.
+fn projects(status: &StatusSnapshot, what: &str) -> Vec<String> {
+    status.projects.iter().map(|(name, project)| project.command(name, what)).collect()
 }

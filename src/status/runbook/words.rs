@@ -28,13 +28,6 @@ pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r'], " ")
 }
 
-/// A word on a command line. No name that Docker or a policy allows has a control character in it.
-pub(super) fn shell(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}
-
 /// An id, short enough to be typed.
 pub(super) fn id(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
