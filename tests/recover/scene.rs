@@ -130,6 +130,8 @@ impl Lost {
     pub fn compose(&self, engine: &Engine, args: &[&str]) -> Said {
         let mut command = Command::new("docker-compose");
         command.current_dir(self.directory()).env("DOCKER_HOST", engine.host());
+        // A busy disk makes an engine slow, and nobody here is in a hurry.
+        command.env("COMPOSE_HTTP_TIMEOUT", "600");
         let said = run(command.args(["-p", &self.project]).args(args));
         assert_eq!(said.code, 0, "{said:#?}");
         said
