@@ -85,6 +85,7 @@ pub fn repository(directory: &Path, endpoint: &str, (id, secret): (&str, &str)) 
         password_from: Some(file("password", PASSWORD)),
         check: None,
         file: PathBuf::new(),
+        text: "".into(),
         digest: format!("{endpoint}{id}{secret}"),
     }
 }
