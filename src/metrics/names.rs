@@ -97,7 +97,7 @@ metrics! {
     PROVIDER_DEADLINE Gauge "provider_backup_deadline_timestamp_seconds" ["policy", "provider", "database"]
         "The instant from which the provider's newest backup is too old. Absent while the policy is suspended.";
     PROVIDER_SUCCESSFUL Gauge "provider_backup_successful" ["policy", "provider", "database"]
-        "Whether the provider lists a restorable backup and no newer one that failed. 0 while that is not known.";
+        "Whether the provider lists a restorable backup and no newer one that failed, and the database, where it is asked, can archive. 0 while that is not known.";
     PROVIDER_CHECK_SUCCESSFUL Gauge "provider_check_successful" ["policy", "provider", "database"]
         "Whether the newest look at the provider's backups learnt something. 0 before the first.";
     PROVIDER_CHECK_LAST_SUCCESS Gauge "provider_check_last_success_timestamp_seconds" ["policy", "provider", "database"]

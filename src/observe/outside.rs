@@ -3,10 +3,12 @@
 //! One look at a time for each policy, few at once in all; what servers say of rate limits holds for all policies.
 
 use crate::adapters::http_client::{HttpClient, Limits, Patience, Reach};
+use crate::adapters::postgres::archiver;
 use crate::adapters::{buckets, key, providers};
 use crate::clock::Clock;
 use crate::controller::ports::Loaded;
-use crate::policy::{Access, Desired, Policy, Source, Treatment};
+use crate::policy::{Access, Desired, Policy, SecretRef, Source, Treatment};
+use crate::reconcile::watch::archiver::{Archiver, Seen, State};
 use crate::reconcile::watch::{Answer, Probe, Trouble, bucket};
 use crate::status::model::Truth;
 use jiff::{SignedDuration, Timestamp};
@@ -168,7 +170,7 @@ impl Lookout {
 
     /// One look. `before`: the one before it, of the same policy as it is now.
     pub async fn look(&self, policy: &Policy, before: Option<&Probe>, now: Timestamp) -> Probe {
-        let result = tokio::time::timeout(LONGEST, self.ask(policy, now)).await.unwrap_or_else(|_| {
+        let result = tokio::time::timeout(LONGEST, self.ask(policy, before, now)).await.unwrap_or_else(|_| {
             let message = format!("the look took longer than {} s", LONGEST.as_secs());
             Err(Trouble { reason: "Unreachable", message })
         });
@@ -186,12 +188,20 @@ impl Lookout {
         Probe { next: next(policy, &probe), ..probe }
     }
 
-    async fn ask(&self, policy: &Policy, now: Timestamp) -> Result<Answer, Trouble> {
+    async fn ask(&self, policy: &Policy, before: Option<&Probe>, now: Timestamp) -> Result<Answer, Trouble> {
         match &policy.source {
             Source::ManagedDatabase(database) => {
                 let token = key::read(&database.token_from).map_err(|error| no_token(&error))?;
                 let client = self.client(&database.access).await?;
-                providers::look(database, &client, &token, now).await.map(Answer::Database)
+                let mut answer = providers::look(database, &client, &token, now).await?;
+                if let Some(from) = &database.database_url_from {
+                    let before = before.and_then(|probe| match &probe.result {
+                        Ok(Answer::Database(answer)) => answer.archiver.as_ref().map(|seen| &seen.view),
+                        _ => None,
+                    });
+                    answer.evidence.extend(ask_archiver(from, before, now, &mut answer.archiver).await);
+                }
+                Ok(Answer::Database(answer))
             }
             Source::Bucket(bucket) => buckets::look(bucket, self.patience, &self.limits).await.map(Answer::Bucket),
             Source::Volume(_) | Source::Path(_) | Source::Postgres(_) => {
@@ -207,6 +217,36 @@ impl Lookout {
         let made = made.map_err(|error| Trouble { reason: "Misconfigured", message: error.to_string() })?;
         made.map_err(|error| providers::trouble(&error))
     }
+}
+
+/// Asks the database itself. That it cannot be asked is no trouble: what the provider says counts.
+async fn ask_archiver(
+    from: &SecretRef,
+    before: Option<&Archiver>,
+    now: Timestamp,
+    seen: &mut Option<Seen>,
+) -> Option<String> {
+    let cancel = CancellationToken::new();
+    let _ends_with_the_look = cancel.clone().drop_guard();
+    let from = from.clone();
+    let asked = tokio::task::spawn_blocking(move || archiver::look(&from, now, &cancel)).await;
+    Some(match asked {
+        Err(error) => format!("the database itself could not be asked: {error}"),
+        Ok(Err(error)) => format!("the database itself could not be asked: {error}"),
+        Ok(Ok(view)) => {
+            let moved = before.is_some_and(|before| before.system != view.system);
+            let state = view.state(before);
+            let told = match &state {
+                State::Works => {
+                    view.archived.map_or_else(String::new, |at| format!("its archiver works, newest file {at}"))
+                }
+                State::Broken(what) | State::Silent(what) => what.clone(),
+            };
+            let moved = if moved { "; it is another server than at the look before" } else { "" };
+            *seen = Some(Seen { view, state });
+            format!("the database itself: {told}{moved}")
+        }
+    })
 }
 
 /// Whether an answer says what was to be known. A server that answers everything with "not you" does not.

@@ -283,3 +283,29 @@ fn shares_are_even_and_complete() {
     assert_eq!(duties::portions(0), None);
     assert!(empty(at(NOW)).own.is_empty());
 }
+
+/// A database that is dumped is no volume, and needs no Docker: neither to be backed up nor to be drilled.
+#[test]
+fn a_database_is_backed_up_and_drilled_while_docker_is_away() {
+    let text =
+        daily("p", DRILL).replace("volume: {name: data}", "postgres: {name: data, urlFrom: {env: DATABASE_URL}}");
+    assert!(text.contains("postgres"), "{text}");
+    let database = key("p", "postgres/data");
+    let mut world = World::new(&[text]).seen(&database, "2026-06-01T00:00:00Z");
+    world.docker.up = false;
+    let backups: Vec<_> = world
+        .plan()
+        .actions
+        .into_iter()
+        .filter_map(|a| if let Action::Backup(b) = a { Some(b.source) } else { None })
+        .collect();
+    assert_eq!(backups, std::slice::from_ref(&database));
+    // The volume of the same name is nobody's.
+    assert!(world.plan().coverage.iter().all(|volume| volume.policies.is_empty()));
+
+    let mut world = world.backed_up(&database, &["2026-11-23T02:00:00Z"]);
+    world.facts.drills.entry(database.clone()).or_default().duty = done("2026-10-01T04:00:00Z");
+    let plan = world.plan();
+    assert_eq!(drills(&plan).len(), 1, "{plan:#?}");
+    assert_eq!(drills(&plan)[0].source, database);
+}

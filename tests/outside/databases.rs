@@ -124,6 +124,17 @@ async fn supabase_tells() {
     assert_snapshot!(verdicts(rows).await);
 }
 
+/// What the database itself would say counts beside what the provider says, and that it cannot be asked changes nothing.
+#[tokio::test]
+async fn a_database_that_cannot_be_asked_itself() {
+    let mut row = supabase("no address", "", backups(&backup("COMPLETED", "2026-11-23T04:00:00Z"), ""));
+    row.source = SUPABASE.replace("provider", "databaseUrlFrom: {file: /nowhere/database.url}, provider");
+    let mut other = supabase("no database's", "", backups(&backup("COMPLETED", "2026-11-23T04:00:00Z"), ""));
+    // The token is no address, and is not repeated.
+    other.source = SUPABASE.replace("provider", "databaseUrlFrom: {file: TOKEN_FILE}, provider");
+    assert_snapshot!(verdicts(vec![row, other]).await);
+}
+
 /// What any provider can do to whoever asks; none of it says anything about backups.
 #[tokio::test]
 async fn nothing_is_learnt() {

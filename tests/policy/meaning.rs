@@ -30,6 +30,14 @@ spec:
   schedule: {every: 24h}
 ";
 
+const DATABASE: &str = r"apiVersion: seawall.dev/v1
+kind: BackupPolicy
+metadata: {name: app}
+spec:
+  source: {postgres: {urlFrom: {env: DATABASE_URL}, exclude: {tables: [a.b, c.d]}}}
+  schedule: {every: 24h}
+";
+
 #[test]
 fn spelling_is_no_meaning() {
     for (text, from, to) in [
@@ -52,6 +60,8 @@ fn spelling_is_no_meaning() {
         (EXEMPT, "[a, b]", "[b, a]"),
         (PATH, "/srv/app/data", "/srv/app//./data/"),
         (PATH, "[a, b]", "[b, a]"),
+        (DATABASE, "[a.b, c.d]", "[c.d, a.b]"),
+        (DATABASE, "urlFrom", "name: app, globals: false, heartbeat: false, urlFrom"),
         (EXEMPT, "{x: y, z: w}", "{z: w, x: y}"),
         (EXEMPT, "a cache}", "\" a cache \"}\n  criticality: medium\n  description: \"\"\n  objectives: {}"),
         (REPOSITORY, "{path: /mnt/backup}", "\n    path: /mnt/backup # here"),
@@ -111,6 +121,13 @@ fn every_field_is_meaning() {
         (EXEMPT, "a cache", "a spare"),
         (EXEMPT, "[a, b]", "[a]"),
         (EXEMPT, "x: y", "x: z"),
+        (DATABASE, "urlFrom", "name: other, urlFrom"),
+        (DATABASE, "DATABASE_URL", "OTHER_URL"),
+        (DATABASE, "urlFrom", "globals: true, urlFrom"),
+        (DATABASE, "urlFrom", "heartbeat: true, urlFrom"),
+        (DATABASE, "urlFrom", "binaries: /opt/pg/bin, urlFrom"),
+        (DATABASE, "tables", "rows"),
+        (DATABASE, "[a.b, c.d]", "[a.b]"),
         (PATH, "/srv/app/data", "/srv/app"),
         (PATH, "[a, b]", "[a]"),
         (REPOSITORY, "name: offsite", "name: onsite"),

@@ -97,6 +97,45 @@ fn paths_of_the_host() {
 }
 
 #[test]
+fn databases_that_are_dumped() {
+    let source = "    volume:\n      name: prosaasil_n8n_data\n      exclude: [\"cache/**\", \"*.log\"]\n";
+    let database = |fields: &str| format!("    postgres: {{{fields}}}\n");
+    let wrong = [
+        "urlFrom: \"postgres://u:hunter2@h/d\"",
+        "url: \"postgres://u:hunter2@h/d\"",
+        "urlFrom: {env: \"postgres://u:hunter2@h/d\"}",
+        "urlFrom: {file: relative}",
+        "urlFrom: {env: DATABASE_URL}, name: a/b",
+        "urlFrom: {env: DATABASE_URL}, binaries: bin",
+        "urlFrom: {env: DATABASE_URL}, exclude: {tables: [sessions]}",
+        "urlFrom: {env: DATABASE_URL}, exclude: {schemas: [a.b], rows: [\"\"]}",
+        "urlFrom: {env: DATABASE_URL}, exclude: {tables: ['public.\"x\"']}",
+        "name: app",
+    ];
+    let edits: Vec<String> = wrong.iter().map(|fields| database(fields)).collect();
+    let edits: Vec<(&str, &str)> = edits.iter().map(|edit| (source, edit.as_str())).collect();
+    let said = table(POLICY, &edits);
+    // The table shows what was written; what is said about it does not.
+    assert!(said.lines().filter(|line| line.starts_with("    p.yaml")).all(|line| !line.contains("hunter2")), "{said}");
+    assert_snapshot!(said);
+}
+
+#[test]
+fn what_a_drill_of_a_database_and_one_of_files_look_at() {
+    let source = "    volume:\n      name: prosaasil_n8n_data\n      exclude: [\"cache/**\", \"*.log\"]\n";
+    let database = edit(POLICY, source, "    postgres: {urlFrom: {env: DATABASE_URL}}\n");
+    let drill = |checks: &str| {
+        format!("  timeout: 2h\n  verification: {{drill: {{schedule: {{cron: \"@monthly\"}}, checks: [{checks}]}}}}\n")
+    };
+    let wrong =
+        ["{minFiles: 1}", "{minRows: {users: 1}}", "{minRows: {}}", "{minTables: 0}", "{compareSample: 5%}"].map(drill);
+    let edits: Vec<(&str, &str)> = wrong.iter().map(|edit| ("  timeout: 2h\n", edit.as_str())).collect();
+    let said =
+        table(&database, &edits) + &table(POLICY, &[("  timeout: 2h\n", drill("{query: SELECT true}").as_str())]);
+    assert_snapshot!(said);
+}
+
+#[test]
 fn what_is_missing_or_empty() {
     let said = table(
         POLICY,

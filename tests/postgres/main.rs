@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archiver;
 mod drills;
 mod dumps;
+mod memory;
 mod refused;
 mod restores;
 mod server;

@@ -110,7 +110,7 @@ impl Server {
 
     /// What a database holds, as one text: every table's rows, by other means than a dump.
     pub fn content(&self, database: &str) -> String {
-        let tables = "SELECT format('SELECT %L, count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '''')) \
+        let tables = "SELECT format('SELECT %L, count(*), md5(coalesce(string_agg(md5(t::text), '''' ORDER BY md5(t::text)), '''')) \
                       FROM %I.%I t', schemaname || '.' || tablename, schemaname, tablename) FROM pg_tables \
                       WHERE schemaname !~ '^pg_' AND schemaname NOT IN ('information_schema', 'seawall') ORDER BY 1";
         let queries = self.sql(database, tables);

@@ -4,6 +4,7 @@
 //! suits the server, with the address in their environment and never on their command line, and no file in between.
 
 mod address;
+pub mod archiver;
 mod ask;
 mod child;
 mod client;

@@ -71,7 +71,7 @@ pub(super) async fn look(asked: Asked<'_>) -> Result<DatabaseAnswer, Trouble> {
             display(reach)
         ));
     }
-    Ok(DatabaseAnswer { stopped: None, backups, window, rhythm: None, evidence })
+    Ok(DatabaseAnswer { stopped: None, backups, window, rhythm: None, archiver: None, evidence })
 }
 
 async fn get(asked: Asked<'_>, path: &str) -> Result<Response, Trouble> {

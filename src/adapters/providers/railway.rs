@@ -82,7 +82,7 @@ pub(super) async fn look(asked: Asked<'_>) -> Result<DatabaseAnswer, Trouble> {
     let every = rhythm.map_or("no schedule".to_owned(), |rhythm| format!("scheduled every {}", display(rhythm)));
     let evidence =
         vec![format!("{what}: {} listed, {every}; a volume that is wiped takes them with it", backups.len())];
-    Ok(DatabaseAnswer { stopped: None, backups, window: None, rhythm, evidence })
+    Ok(DatabaseAnswer { stopped: None, backups, window: None, rhythm, archiver: None, evidence })
 }
 
 fn rhythm(kind: &str) -> Option<Duration> {

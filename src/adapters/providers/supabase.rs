@@ -100,5 +100,5 @@ fn answer(told: &Told, stopped: Option<String>, evidence: Vec<String>) -> Result
         second(latest).filter(|_| told.pitr_enabled).map(|to| Window { from: second(earliest).unwrap_or(to), to });
     // Daily on every plan that has backups; with point-in-time recovery they end, and the log takes their place.
     let rhythm = (!told.pitr_enabled).then_some(Duration::from_hours(24));
-    Ok(DatabaseAnswer { stopped, backups, window, rhythm, evidence })
+    Ok(DatabaseAnswer { stopped, backups, window, rhythm, archiver: None, evidence })
 }

@@ -68,6 +68,13 @@ pub(in crate::policy) fn database(check: &mut Check<'_>, raw: &raw::ManagedDatab
         check.find(&at("scope"), format!("{provider} has no tokens of a project; only railway has"));
     }
     check.secret(&at("tokenFrom"), &raw.token_from);
+    if let Some(from) = &raw.database_url_from {
+        check.secret(&at("databaseUrlFrom"), from);
+        if raw.provider == DatabaseProvider::Neon {
+            let message = "neon does not keep a database by its archiver, and every question would wake it";
+            check.find(&at("databaseUrlFrom"), message);
+        }
+    }
     let max_age = check.positive(&at("maxAge"), raw.max_age.as_ref()).unwrap_or(MAX_AGE);
     let min_window = check.positive(&at("minWindow"), raw.min_window.as_ref());
     let access = access(check, &at, raw.endpoint.as_ref(), raw.ca_file.as_ref(), raw.allow_http);
@@ -80,6 +87,7 @@ pub(in crate::policy) fn database(check: &mut Check<'_>, raw: &raw::ManagedDatab
         branch: raw.branch.clone(),
         scope: raw.scope,
         token_from: raw.token_from.clone(),
+        database_url_from: raw.database_url_from.clone(),
         max_age,
         min_window,
         access,

@@ -28,6 +28,8 @@ pub struct ManagedDatabase {
     pub scope: TokenScope,
     /// The token for the provider's API.
     pub token_from: SecretRef,
+    /// The database's own address, to ask its archiver; `None`: it is not asked.
+    pub database_url_from: Option<SecretRef>,
     /// The newest restorable backup may be so old.
     pub max_age: Duration,
     /// So far back has the provider to be able to restore.
@@ -56,7 +58,7 @@ impl ManagedDatabase {
 
     /// The meaning, for the digest.
     pub(super) fn meaning(&self) -> Json {
-        json!({
+        let mut meaning = json!({
             "provider": self.provider.as_str(),
             "id": self.id,
             "branch": self.branch,
@@ -65,7 +67,11 @@ impl ManagedDatabase {
             "maxAge": super::digest::ms(self.max_age),
             "minWindow": self.min_window.map(super::digest::ms),
             "access": self.access.meaning(),
-        })
+        });
+        if let Some(from) = &self.database_url_from {
+            meaning["databaseUrlFrom"] = from.meaning();
+        }
+        meaning
     }
 }
 

@@ -25,6 +25,9 @@ pub struct ManagedDatabase {
     pub scope: TokenScope,
     /// Where the token for the provider's API is read from. Supabase: with `backups_read`. Every look reads it anew.
     pub token_from: SecretRef,
+    /// Where the database's own address is read from, so that its archiver is asked as well. Not at Neon, where every
+    /// question would wake the database and the archiver is not what keeps it.
+    pub database_url_from: Option<SecretRef>,
     /// How old the newest restorable backup may be. Default `24h`.
     pub max_age: Option<Duration>,
     /// How far back the provider has to be able to restore. Without it, that is not judged.

@@ -1,6 +1,7 @@
 //! Whether the backups that a provider makes of a database are what the policy asks for.
 
 use super::Judgement;
+use super::archiver::{Seen, State};
 use crate::policy::ManagedDatabase;
 use crate::policy::quantity::display;
 use crate::reconcile::GRACE;
@@ -24,6 +25,8 @@ pub struct DatabaseAnswer {
     pub window: Option<Window>,
     /// How far apart the provider's own backups are, where that is known.
     pub rhythm: Option<Duration>,
+    /// What the database itself says of its archiver, where it was asked and told.
+    pub archiver: Option<Seen>,
     /// What was asked and what was answered, one finding each.
     pub evidence: Vec<String>,
 }
@@ -100,6 +103,9 @@ pub fn judge(database: &ManagedDatabase, answer: &DatabaseAnswer, at: Timestamp,
     if now > deadline(database, newest) {
         let limit = display(database.max_age);
         return no("Stale", format!("the newest restorable backup is of {newest}, older than the {limit} of `maxAge`"));
+    }
+    if let Some(Seen { state: State::Broken(what), .. }) = &answer.archiver {
+        return no("ArchiverFailing", format!("{what}; what is written now can be lost, whatever the provider lists"));
     }
     if let Some(wanted) = database.min_window {
         let oldest = answer.of(Fate::Restorable).min().into_iter().chain(answer.window.map(|w| w.from)).min();

@@ -3,6 +3,7 @@
 //! No copy is made and no run is started; looks are taken by `observe`, and judged here. What nobody knows is
 //! [`Truth::Unknown`], which is never protected.
 
+pub mod archiver;
 pub mod bucket;
 pub mod database;
 pub mod expiry;
@@ -196,7 +197,7 @@ fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched
         }
         (Source::ManagedDatabase(db), Ok((Answer::Database(answer), at))) => {
             let verdict = database::judge(db, answer, at, now);
-            watched.failed = matches!(verdict.reason.as_str(), "NoBackup" | "NewestFailed");
+            watched.failed = matches!(verdict.reason.as_str(), "NoBackup" | "NewestFailed" | "ArchiverFailing");
             watched.verdict = verdict;
             watched.objective = policy.objectives.rpo.map(|rpo| database::objective(rpo, answer, at, now));
             watched.evidence.clone_from(&answer.evidence);
