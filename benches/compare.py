@@ -88,7 +88,7 @@ def machine():
 
 
 def versions():
-    wanted = [["tar", "--version"], ["restic", "version"], ["borg", "--version"], ["rustic", "--version"], [os.environ["SEAWALL_BENCH_BINARY"], "--version"]]
+    wanted = [["tar", "--version"], ["zstd", "--version"], ["restic", "version"], ["borg", "--version"], ["rustic", "--version"], [os.environ["SEAWALL_BENCH_BINARY"], "--version"]]
     found = [subprocess.run(c, capture_output=True, text=True, check=False).stdout.split("\n")[0] for c in wanted if shutil.which(c[0])]
     return ", ".join(found)
 
@@ -105,9 +105,6 @@ def report(asked, competitors, results, files, megabytes):
         base = medians.get("restic", [None])[0]
         for tool in competitors:
             wall, cpu, rss, stored = medians[tool.name]
-            if phase == "restore" and not tool.restores:
-                print(f"| {tool.name} | - | - | - | - | (restic reads it) |")
-                continue
             ratio = f"{wall / base:.2f}" if base else "-"
             print(f"| {tool.name} | {wall:.2f} | {ratio} | {cpu:.2f} | {rss:.0f} | {stored:.0f} |")
         print()

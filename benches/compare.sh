@@ -7,7 +7,7 @@
 #        --quick    100 MB, one round, without rustic unless it is installed: does everything still work?
 #
 # Works in SEAWALL_BENCH_DIR (default /var/tmp/seawall-bench, needs about ten times the size) with a Docker engine of its own. Installs what
-# is absent: restic and borg from Debian, rustic by cargo into SEAWALL_BENCH_DIR/tools (minutes, once).
+# is absent: restic, borg and zstd from Debian, rustic by cargo into SEAWALL_BENCH_DIR/tools (minutes, once).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 export SEAWALL_BENCH_DIR=${SEAWALL_BENCH_DIR:-/var/tmp/seawall-bench}
@@ -24,7 +24,7 @@ done
 [ "$(id -u)" -eq 0 ] || { echo "benches/compare.sh: run it as root: it reads a Docker volume and sets owners" >&2; exit 1; }
 mkdir -p "$tools"
 missing=()
-for package in restic:restic borg:borgbackup docker:docker.io python3:python3 /usr/bin/time:time; do
+for package in restic:restic borg:borgbackup zstd:zstd docker:docker.io python3:python3 /usr/bin/time:time; do
   command -v "${package%:*}" >/dev/null || missing+=("${package#*:}")
 done
 [ "${#missing[@]}" -eq 0 ] || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >&2

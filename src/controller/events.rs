@@ -5,6 +5,8 @@ use crate::policy::Desired;
 use crate::reconcile::{Facts, RepositoryHealth};
 use crate::status::model::{StatusSnapshot, Truth};
 use jiff::Timestamp;
+use std::collections::HashMap;
+use std::ffi::OsStr;
 
 /// Events and audit records for the step from one status to the next. At the first step of a process the conditions
 /// as they are make no events: nothing happened.
@@ -41,8 +43,9 @@ pub(super) fn between(before: &StatusSnapshot, after: &StatusSnapshot, now: Time
             tell(true, &object, "PolicyWithdrawn", "its document is gone; its snapshots stay where they are");
         }
     }
+    let files: HashMap<&OsStr, _> = before.config.files.iter().map(|file| (file.file.as_os_str(), file)).collect();
     for file in &after.config.files {
-        let was = before.config.files.iter().find(|f| f.file == file.file);
+        let was = files.get(file.file.as_os_str());
         let object = format!("file/{}", file.file.display());
         if !file.valid && was.is_none_or(|w| w.errors != file.errors) {
             let errors: Vec<String> = file.errors.iter().map(ToString::to_string).collect();

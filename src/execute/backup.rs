@@ -11,7 +11,7 @@ use crate::adapters::repository::{
 };
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count};
-use crate::policy::{Quiesce, Repository};
+use crate::policy::{Quiesce, Repository, Resources};
 use crate::reconcile::{BackupAction, Operation, Outcome, RunId, RunResult};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -68,6 +68,7 @@ pub(super) struct Job {
     content: Content,
     pub meta: SnapshotMeta,
     pub timeout: Duration,
+    resources: Resources,
     quiesce: Option<(Quiescer, Arc<Quiesce>)>,
     databases: Option<Databases>,
     clones: Option<Arc<Clones>>,
@@ -100,6 +101,7 @@ fn job(executor: &Executor, work: &Work, action: &BackupAction, outcome: &Outcom
             imported: None,
         },
         timeout: spec.timeout,
+        resources: spec.resources,
     })
 }
 
@@ -123,6 +125,7 @@ async fn attempt(executor: &Executor, job: Job, control: &RunControl) -> (Result
         around,
         databases: job.databases.clone(),
         clones: job.clones.clone(),
+        resources: job.resources,
         cancel: cancel.clone(),
         progress: Arc::clone(&control.progress),
     };

@@ -22,7 +22,19 @@ pub struct Sample {
 
 /// Every sample of a status. Samples of one metric may be apart from each other.
 pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
-    let mut out = Samples(Vec::with_capacity(64 + status.policies.len() * 40));
+    let mut samples = Vec::new();
+    each(status, &mut |metric, labels, value| {
+        samples.push(Sample { metric, labels: labels.iter().map(|&value| value.to_owned()).collect(), value });
+    });
+    samples
+}
+
+/// What becomes of a sample: its metric, the values of its labels in the metric's order, and its value.
+pub type Each<'a> = &'a mut dyn FnMut(&'static Metric, &[&str], f64);
+
+/// Gives every sample of a status to `each`, which is cheaper than to make a list of them.
+pub fn each(status: &StatusSnapshot, each: Each<'_>) {
+    let mut out = Samples(each);
     operator(&mut out, status);
     let counts = Runs::of(status);
     let unmatched: BTreeSet<&str> = status
@@ -65,11 +77,10 @@ pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
         }
         out.add(&names::REPOSITORY_KEY_EXPORTED, &[name], truth(!repository.key_export_pending));
     }
-    out.0
 }
 
 /// What is true of the process and its world.
-fn operator(out: &mut Samples, status: &StatusSnapshot) {
+fn operator(out: &mut Samples<'_>, status: &StatusSnapshot) {
     let config = &status.config;
     out.add(&names::BUILD_INFO, &[&status.version, &status.revision], 1.0);
     out.add(&names::DOCKER_UP, &[], truth(status.docker.up));
@@ -96,7 +107,7 @@ fn operator(out: &mut Samples, status: &StatusSnapshot) {
 }
 
 /// What is true of a source outside the host.
-fn outside(out: &mut Samples, policy: &PolicyStatus, watched: &Watched) {
+fn outside(out: &mut Samples<'_>, policy: &PolicyStatus, watched: &Watched) {
     objectives(out, policy);
     match watched.kind {
         Kind::Database => {
@@ -119,12 +130,12 @@ fn outside(out: &mut Samples, policy: &PolicyStatus, watched: &Watched) {
 }
 
 /// What a policy promises, and what it has not kept.
-fn promises(out: &mut Samples, policy: &PolicyStatus) {
+fn promises(out: &mut Samples<'_>, policy: &PolicyStatus) {
     out.add(&names::MISSED_SLOTS, &[&policy.name], number(policy.missed_slots));
     objectives(out, policy);
 }
 
-fn objectives(out: &mut Samples, policy: &PolicyStatus) {
+fn objectives(out: &mut Samples<'_>, policy: &PolicyStatus) {
     let name = [policy.name.as_str()];
     let promised = [
         (&names::OBJECTIVE_RPO, policy.rpo_seconds),
@@ -142,7 +153,7 @@ fn objectives(out: &mut Samples, policy: &PolicyStatus) {
 }
 
 /// What is true of the drills of one source.
-fn drill(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
+fn drill(out: &mut Samples<'_>, policy: &PolicyStatus, source: &SourceStatus) {
     let Some(drill) = &source.drill else { return };
     let labels = [policy.name.as_str(), source.source.as_str()];
     let passed = drill.last_run.as_ref().is_some_and(|run| run.result == RunResult::Success);
@@ -156,7 +167,7 @@ fn drill(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
 }
 
 /// What is true of one source.
-fn backup(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
+fn backup(out: &mut Samples<'_>, policy: &PolicyStatus, source: &SourceStatus) {
     let labels = [policy.name.as_str(), source.source.as_str()];
     out.add(&names::BACKUP_LAST_SUCCESS, &labels, instant(source.last_success));
     out.add(&names::BACKUP_FIRST_SEEN, &labels, instant(source.first_seen));
@@ -185,7 +196,7 @@ fn backup(out: &mut Samples, policy: &PolicyStatus, source: &SourceStatus) {
 /// Runs, by the policy that they count for (`@` and a name for a repository's own).
 struct Runs<'a> {
     ended: BTreeMap<&'a str, Vec<(&'a str, &'a str, u64)>>,
-    running: BTreeMap<(String, Operation), (u64, Timestamp)>,
+    running: BTreeMap<String, BTreeMap<Operation, (u64, Timestamp)>>,
 }
 
 impl<'a> Runs<'a> {
@@ -194,14 +205,15 @@ impl<'a> Runs<'a> {
         for run in &status.runs {
             ended.entry(&run.policy).or_default().push((run.operation.as_str(), run.result.as_str(), run.count));
         }
-        let mut running = BTreeMap::new();
+        let mut running: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
         for run in status.running.iter().map(|run| &run.running) {
             let owners = match &run.source {
                 Some(source) => vec![source.policy.clone()],
                 None => run.repositories.iter().map(|name| format!("@{name}")).collect(),
             };
             for owner in owners {
-                let (count, oldest) = running.entry((owner, run.operation)).or_insert((0, run.started));
+                let (count, oldest) =
+                    running.entry(owner).or_default().entry(run.operation).or_insert((0, run.started));
                 *count += 1;
                 *oldest = run.started.min(*oldest);
             }
@@ -209,7 +221,7 @@ impl<'a> Runs<'a> {
         Self { ended, running }
     }
 
-    fn add(&self, out: &mut Samples, owner: &str, operations: &[Operation]) {
+    fn add(&self, out: &mut Samples<'_>, owner: &str, operations: &[Operation]) {
         let ended = self.ended.get(owner).map_or(&[][..], Vec::as_slice);
         for &operation in operations {
             let word = operation.as_str();
@@ -218,19 +230,19 @@ impl<'a> Runs<'a> {
                 let count = ended.iter().find(same).map_or(0, |(_, _, count)| *count);
                 out.add(&names::RUNS, &[owner, word, result.as_str()], number(count));
             }
-            let running = self.running.get(&(owner.to_owned(), operation));
+            let running = self.running.get(owner).and_then(|running| running.get(&operation));
             out.add(&names::RUN_IN_PROGRESS, &[owner, word], number(running.map_or(0, |(count, _)| *count)));
             out.add(&names::RUN_START, &[owner, word], instant(running.map(|(_, oldest)| *oldest)));
         }
     }
 }
 
-struct Samples(Vec<Sample>);
+struct Samples<'a>(Each<'a>);
 
-impl Samples {
+impl Samples<'_> {
     fn add(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
-        self.0.push(Sample { metric, labels: labels.iter().map(|&value| value.to_owned()).collect(), value });
+        (self.0)(metric, labels, value);
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::{
     BackupSpec, CommandCheck, ContainerSelector, Drill, DrillCheck, Hook, HttpCheck, Means, Policy, Quiesce,
-    Repository, RepositoryLocation, Retention, Rule, Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect,
-    VolumeSource,
+    Repository, RepositoryLocation, Resources, Retention, Rule, Schedule, SecretRef, Source, Sqlite, Treatment,
+    VolumeSelect, VolumeSource,
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -103,13 +103,17 @@ fn treatment(treatment: &Treatment) -> Json {
         Treatment::Exempt { reason } => json!({ "exempt": reason }),
         Treatment::Watch(schedule) => json!({ "watch": self::schedule(schedule) }),
         Treatment::Backup(spec) => {
-            let BackupSpec { schedule, repositories, retention, timeout, drill } = &**spec;
+            let BackupSpec { schedule, repositories, retention, timeout, resources, drill } = &**spec;
             let mut meaning = json!({
                 "schedule": self::schedule(schedule),
                 "repositories": repositories,
                 "retention": retention.as_ref().map(self::retention),
                 "timeout": ms(*timeout),
             });
+            if *resources != Resources::default() {
+                let Resources { read_rate, low_cpu, idle_io } = resources;
+                meaning["resources"] = json!({ "readRate": read_rate, "lowCpu": low_cpu, "idleIo": idle_io });
+            }
             if let Some(drill) = drill {
                 meaning["drill"] = self::drill(drill);
             }

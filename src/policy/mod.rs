@@ -18,6 +18,7 @@ pub mod quantity;
 pub mod quiesce;
 mod raw;
 mod repository;
+mod resources;
 pub mod retention;
 pub mod s3;
 pub mod schedule;
@@ -44,6 +45,7 @@ pub use outside::{
 pub use parse::{Document, Kind, Parsed, parse};
 pub use postgres::{PostgresExclude, PostgresSource};
 pub use quiesce::{ContainerSelector, Hook, Means, Mode, OnError, Quiesce};
+pub use resources::Resources;
 pub use retention::{Guard, Retention};
 pub use s3::S3Access;
 pub use schedule::{Rule, Schedule, ScheduleError};

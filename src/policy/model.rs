@@ -1,6 +1,8 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
-use super::{Bucket, Drill, ManagedDatabase, PostgresSource, Quiesce, RepositoryCheck, Retention, S3Access, Schedule};
+use super::{
+    Bucket, Drill, ManagedDatabase, PostgresSource, Quiesce, RepositoryCheck, Resources, Retention, S3Access, Schedule,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -203,6 +205,8 @@ pub struct BackupSpec {
     pub retention: Option<Retention>,
     /// A run that takes longer is ended as a failure. Default 6 h.
     pub timeout: Duration,
+    /// What it may take of the host.
+    pub resources: Resources,
     /// How it is proved that a restore would do.
     pub drill: Option<Drill>,
 }

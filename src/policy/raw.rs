@@ -2,11 +2,15 @@
 
 mod postgres;
 mod quiesce;
+mod resources;
 mod verification;
 
 pub use postgres::{PostgresExclude, PostgresSource};
 pub use quiesce::{ContainerSelector, Hook, OnError, Quiesce, QuiesceMode};
-pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, PERCENT, RepositoryCheck, SIZE, Verification};
+pub use resources::{Cpu, IoPriority, Resources};
+pub use verification::{
+    CommandCheck, Drill, DrillCheck, HttpCheck, PERCENT, RepositoryCheck, SIZE, Size, Verification,
+};
 
 use super::outside::raw::{Bucket, ManagedDatabase};
 use super::{Criticality, SecretRef};
@@ -87,9 +91,9 @@ pub struct Metadata {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false, "bucket": false}}}},
-    {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false, "verification": false,
+    {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false, "resources": false, "verification": false,
         "source": {"anyOf": [{"required": ["managedDatabase"]}, {"required": ["bucket"]}]}}},
-    {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false, "verification": false}},
+    {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false, "resources": false, "verification": false}},
 ]))]
 pub struct BackupPolicySpec {
     /// What the source holds, for people.
@@ -115,6 +119,8 @@ pub struct BackupPolicySpec {
     pub retention: Option<Retention>,
     /// A run that takes longer is ended as a failure. Default `6h`.
     pub timeout: Option<Duration>,
+    /// What a backup may take of a busy host. Default: all that is there.
+    pub resources: Option<Resources>,
     /// What proves that a restore would do.
     #[serde(default)]
     pub verification: Verification,

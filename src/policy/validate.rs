@@ -3,10 +3,12 @@
 use super::document::Node;
 use super::finding::{Finding, short};
 use super::{
-    BackupSpec, Guard, Objectives, Policy, Retention, Schedule, SecretRef, Source, Sqlite, Treatment, VolumeSelect,
-    VolumeSource,
+    BackupSpec, Guard, Objectives, Policy, Resources, Retention, Schedule, SecretRef, Source, Sqlite, Treatment,
+    VolumeSelect, VolumeSource,
 };
-use super::{Rule, ScheduleError, digest, host_path, outside, postgres, quantity, quiesce, raw, verification};
+use super::{
+    Rule, ScheduleError, digest, host_path, outside, postgres, quantity, quiesce, raw, resources, verification,
+};
 use globset::GlobBuilder;
 use std::path::Path;
 use std::sync::Arc;
@@ -232,6 +234,7 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
             ("repositories", spec.repositories.is_some()),
             ("retention", spec.retention.is_some()),
             ("timeout", spec.timeout.is_some()),
+            ("resources", spec.resources.is_some()),
             ("verification", spec.verification.drill.is_some()),
             ("source.volume.quiesce", quiesced),
             ("source.volume.sqlite", copied),
@@ -254,9 +257,11 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
     let retention = spec.retention.as_ref().map(|raw| retention(check, raw));
     let timeout = check.positive("spec.timeout", spec.timeout.as_ref()).unwrap_or(TIMEOUT);
     let database = matches!(spec.source, raw::Source::Postgres(_));
+    let resources = spec.resources.as_ref().map_or_else(Resources::default, |raw| resources::resources(check, raw));
     let drill =
         spec.verification.drill.as_ref().and_then(|raw| verification::drill(check, raw, &repositories, database));
-    Some(Treatment::Backup(Box::new(BackupSpec { schedule: schedule?, repositories, retention, timeout, drill })))
+    let schedule = schedule?;
+    Some(Treatment::Backup(Box::new(BackupSpec { schedule, repositories, retention, timeout, resources, drill })))
 }
 
 fn repositories(check: &mut Check<'_>, names: Option<&[String]>) -> Vec<String> {

@@ -101,7 +101,7 @@ impl Store {
         {
             tracing::warn!(rescan = ?self.options.rescan, "{problem}");
         }
-        for file in now.files.iter().filter(|file| !before.files.contains(file)) {
+        for file in now.files.iter().filter(|file| !file.errors.is_empty() && !before.files.contains(file)) {
             for error in &file.errors {
                 tracing::warn!("{error}");
             }

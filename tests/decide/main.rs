@@ -5,6 +5,7 @@
 mod backups;
 mod duties;
 mod golden;
+mod growth;
 mod properties;
 mod retention;
 mod world;

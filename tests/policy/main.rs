@@ -8,6 +8,7 @@ mod linking;
 mod meaning;
 mod messages;
 mod properties;
+mod resources;
 mod usual_mistakes;
 mod verification;
 

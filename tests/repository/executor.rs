@@ -7,8 +7,8 @@ use seawall::controller::ports::{Execute, Loaded, Progress, RunControl, Work};
 use seawall::execute::Executor;
 use seawall::observe::repositories;
 use seawall::policy::{
-    BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, Schedule, Source, Treatment,
-    VolumeSelect, VolumeSource, schedule::Rule,
+    BackupSpec, Criticality, Desired, Objectives, Policy, Repository, RepositoryLocation, Resources, Schedule, Source,
+    Treatment, VolumeSelect, VolumeSource, schedule::Rule,
 };
 use seawall::reconcile::{
     Action, BackupAction, Cause, DockerState, ForgetAction, Outcome, PruneAction, Readable, RepositoryHealth, RunId,
@@ -67,6 +67,7 @@ fn policy(timeout: Duration) -> Policy {
         repositories: vec!["default".to_owned(), "offsite".to_owned()],
         retention: None,
         timeout,
+        resources: Resources::default(),
         drill: None,
     };
     Policy {

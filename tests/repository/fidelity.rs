@@ -1,8 +1,11 @@
 //! What goes in comes out, also without Seawall.
 
 use crate::lab::{HOST, Lab, child, given_lab, key, meta, noise, open, run};
+use rustix::fs::inotify;
 use seawall::adapters::repository::{Control, VolumeTree};
-use std::os::unix::fs::MetadataExt;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 /// What restic 0.14 itself does not restore: its own limits, not the snapshot's.
@@ -75,6 +78,47 @@ fn an_unchanged_volume_is_not_read_again_and_adds_nothing() {
     lab.write("dir/7", "changed");
     let changed = lab.backup(&repository, 3).unwrap();
     assert_eq!(changed.read_bytes, "changed".len() as u64);
+    lab.check();
+}
+
+/// Counts how often regular files in some directories are opened, whoever opens them.
+struct Opens(rustix::fd::OwnedFd);
+
+impl Opens {
+    fn of(directories: &[PathBuf]) -> Self {
+        let fd = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        for directory in directories {
+            inotify::add_watch(&fd, directory, inotify::WatchFlags::OPEN).unwrap();
+        }
+        Self(fd)
+    }
+
+    fn count(&self) -> usize {
+        let mut room = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut room);
+        let is_file = |event: &inotify::Event<'_>| !event.events().contains(inotify::ReadFlags::ISDIR);
+        std::iter::from_fn(|| events.next().ok().map(|event| is_file(&event))).filter(|is_file| *is_file).count()
+    }
+}
+
+#[test]
+fn a_run_opens_as_many_files_as_changed() {
+    let lab = Lab::new();
+    for nth in 0..40 {
+        lab.write(&format!("d{}/{nth}", nth % 4), format!("file {nth}"));
+    }
+    let repository = lab.open();
+    lab.backup(&repository, 0).unwrap();
+    let opens = Opens::of(&(0..4).map(|nth| lab.volume().join(format!("d{nth}"))).collect::<Vec<_>>());
+    lab.backup(&repository, 1).unwrap();
+    assert_eq!(opens.count(), 0, "by the process that took it the last time");
+    lab.backup(&lab.open(), 2).unwrap();
+    assert_eq!(opens.count(), 0, "by another");
+    for nth in [3, 7] {
+        std::fs::set_permissions(lab.volume().join(format!("d3/{nth}")), Permissions::from_mode(0o600)).unwrap();
+    }
+    lab.backup(&repository, 3).unwrap();
+    assert_eq!(opens.count(), 2);
     lab.check();
 }
 

@@ -64,7 +64,7 @@ impl RepositoryAdapter {
             .map(|databases| Copies::new(databases, before, Arc::clone(&notes), control.cancel.clone()));
         let source = Source::new(&tree.name, manifest, reached, control, copies);
         let taken = guarded("store files", &self.location, || {
-            Ok(self.take_in(&index, parent, source, (&tree.name, meta), &notes))
+            Ok(self.take_in(&index, parent, source, (&tree.name, meta), (&notes, control)))
         });
         if cloned != Cloned::Yes {
             root.look_again();

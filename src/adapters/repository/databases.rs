@@ -52,7 +52,7 @@ impl Databases {
 }
 
 /// Looks a path up in the snapshot to compare with.
-pub(super) type Before<'a> = Box<dyn Fn(&Path) -> Option<Node> + 'a>;
+pub(super) type Before<'a> = Box<dyn Fn(&Path) -> Option<Node> + Send + 'a>;
 
 /// The databases of one reading.
 pub(super) struct Copies<'a> {

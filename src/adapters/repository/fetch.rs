@@ -10,9 +10,16 @@ use super::index::Index;
 use rustic_core::repofile::{BlobType, IndexFile, IndexPack, PackId};
 use rustic_core::{BlobId, DataId, FileType, Id, TreeId};
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroU32;
+use zstd::bulk::Decompressor;
+
+thread_local! {
+    /// To make one takes longer than to unpack a small file.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
+}
 
 /// Where a blob lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +143,9 @@ impl RepositoryAdapter {
     pub(super) fn unpack(&self, id: &Id, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, RepositoryError> {
         let opened = self.sealer.open(sealed);
         let plain = match (opened, place.plain) {
-            (Some(packed), Some(length)) => zstd::bulk::decompress(&packed, length as usize).ok(),
+            (Some(packed), Some(length)) => {
+                DECOMPRESSOR.with_borrow_mut(|own| own.as_mut()?.decompress(&packed, length as usize).ok())
+            }
             (opened, _) => opened,
         };
         plain.filter(|plain| Id::new(Sha256::digest(plain).into()) == *id).ok_or_else(|| {

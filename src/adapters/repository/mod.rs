@@ -57,8 +57,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
-/// Size of a pack file. Fixed and small, because memory on restore is a multiple of it.
-const PACK_SIZE: u32 = 16 * 1024 * 1024;
+/// Size of a pack file. Fixed and small, because the memory that a backup takes is a multiple of it.
+const PACK_SIZE: u32 = 12 * 1024 * 1024;
 /// Size of a pack file of directory trees.
 const TREE_PACK_SIZE: u32 = 4 * 1024 * 1024;
 

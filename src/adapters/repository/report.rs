@@ -3,6 +3,7 @@
 use super::{Databases, RepositoryError};
 use crate::adapters::clone::Clones;
 use crate::controller::ports::Progress;
+use crate::policy::Resources;
 use crate::reconcile::{FileProblem, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -68,6 +69,8 @@ pub struct Control {
     pub databases: Option<Databases>,
     /// Clones the source where that can be done, so that reading is over, to [`Around`], before anything is read.
     pub clones: Option<Arc<Clones>>,
+    /// What it may take of the host.
+    pub resources: Resources,
     /// Once cancelled, the operation returns within seconds.
     pub cancel: CancellationToken,
     /// Advanced while files are read.

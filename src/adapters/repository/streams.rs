@@ -53,7 +53,7 @@ impl RepositoryAdapter {
         let (name, notes) = (streams.name().to_owned(), Arc::new(Notes::default()));
         let entries = entries(streams, manifest, meta.time, &control.progress);
         let taken = guarded("store files", &self.location, || {
-            Ok(self.take_in(&index, None, entries.into_iter(), (&name, meta), &notes))
+            Ok(self.take_in(&index, None, entries.into_iter(), (&name, meta), (&notes, control)))
         });
         if control.cancel.is_cancelled() {
             return Err(interrupted());

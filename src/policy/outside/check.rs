@@ -21,6 +21,7 @@ pub(in crate::policy) fn watch(check: &mut Check<'_>, spec: &BackupPolicySpec) -
         ("repositories", spec.repositories.is_some()),
         ("retention", spec.retention.is_some()),
         ("timeout", spec.timeout.is_some()),
+        ("resources", spec.resources.is_some()),
         ("verification", spec.verification.drill.is_some()),
     ];
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {

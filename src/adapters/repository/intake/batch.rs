@@ -19,6 +19,11 @@ struct State {
 }
 
 impl Contents {
+    /// One more piece, known already.
+    pub fn add(&self, id: DataId) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).ids.push(id);
+    }
+
     /// One more piece, to be known later.
     fn expect(self: &Arc<Self>) -> Expected {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,6 +117,7 @@ mod tests {
         batch.piece(&whole, 4);
         batch.piece(&torn, 4);
         batch.piece(&torn, 4);
+        whole.add(DataId::default());
         let mut left = 2;
         let stored = batch.each(|_| {
             if left == 0 {
@@ -122,7 +128,7 @@ mod tests {
             }
         });
         assert!(stored.is_err());
-        assert_eq!(whole.wait().map(|ids| ids.len()), Some(1));
+        assert_eq!(whole.wait().map(|ids| ids.len()), Some(2));
         assert_eq!(torn.wait(), None);
     }
 }

@@ -165,9 +165,9 @@ mod tests {
         const POLYNOMIAL: u64 = 0x003D_A335_8B4D_C173;
         let chunker = Chunker::with(POLYNOMIAL, 1 << 14, 1 << 10, 1 << 16).unwrap();
         let mut random = fastrand::Rng::with_seed(4);
-        let mut data = vec![0; 1 << 20];
+        let mut data = vec![0; 1 << 18];
         random.fill(&mut data);
-        data[300_000..400_000].fill(0);
+        data[60_000..100_000].fill(0);
         let (mut rest, mut lengths) = (&data[..], Vec::new());
         while let Some(length) = chunker.cut(rest, 0) {
             assert_eq!(Some(length), plainly(&chunker, POLYNOMIAL, rest));
@@ -182,6 +182,6 @@ mod tests {
         }
         assert_eq!(plainly(&chunker, POLYNOMIAL, rest), None);
         assert!(lengths.contains(&(1 << 10)), "zeros are cut as short as can be");
-        assert!(lengths.len() > 40, "{lengths:?}");
+        assert!(lengths.len() > 12, "{lengths:?}");
     }
 }

@@ -11,6 +11,7 @@ mod batch;
 mod chunk;
 mod follow;
 mod known;
+mod pace;
 mod pack;
 mod read;
 mod store;
@@ -20,16 +21,18 @@ pub(super) use known::Memory;
 
 use super::error::{Reason, RepositoryError};
 use super::index::Index;
-use super::report::SnapshotMeta;
+use super::report::{Control, SnapshotMeta};
 use super::source::Found;
 use super::{RepositoryAdapter, lock, snapshots};
 use crate::adapters::volume_walk::Notes;
 use crate::clock::{Clock, SystemClock};
+use crate::policy::Resources;
 use batch::Batch;
 use chunk::Chunker;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use follow::{Changes, Follower};
 use known::{Counts, Stored};
+use pace::{Pace, yield_to_others};
 use pack::Full;
 use read::Cutter;
 use rustic_core::TreeId;
@@ -42,11 +45,11 @@ use store::{Added, Hand, Store};
 use trees::Built;
 
 /// Batches that wait to be stored, and entries that wait to be put together.
-const BATCHES: usize = 4;
+const BATCHES: usize = 2;
 const ITEMS: usize = 4096;
-/// Threads that write packs, and packs that wait for them.
+/// Threads that write packs, and packs that wait for them: memory is a multiple of their size.
 const WRITERS: usize = 2;
-const PACKS: usize = 1;
+const PACKS: usize = 0;
 /// More entries than this are not remembered: 16 bytes each, for as long as the process runs.
 const REMEMBERED: u64 = 2_000_000;
 
@@ -63,9 +66,9 @@ impl RepositoryAdapter {
         &self,
         index: &Arc<Index>,
         parent: Option<(String, TreeId)>,
-        source: impl Iterator<Item = Found>,
+        source: impl Iterator<Item = Found> + Send,
         (name, meta): (&str, &SnapshotMeta),
-        notes: &Arc<Notes>,
+        (notes, control): (&Arc<Notes>, &Control),
     ) -> Result<SnapshotFile, RepositoryError> {
         let mut snapshot = snapshots::begin(meta);
         snapshot.paths.add(format!("/{name}"));
@@ -74,6 +77,8 @@ impl RepositoryAdapter {
         let store = Store::new(self, Arc::clone(index));
         let memory = lock(&index.memory).get(&meta.source).cloned().unwrap_or_default();
         let tree = parent.as_ref().map(|(_, tree)| *tree).filter(|tree| index.has_tree(tree));
+        let resources = control.resources;
+        let pace = resources.read_rate.map(|rate| Pace::new(rate, control.cancel.clone()));
         let (followed, built) = std::thread::scope(|scope| {
             let (items, to_build) = bounded(ITEMS);
             let (batches, to_store) = bounded(BATCHES);
@@ -81,26 +86,38 @@ impl RepositoryAdapter {
             let (free, spare) = unbounded();
             let hand = || store.hand(&full);
             let (own, builder) = (hand()?, hand()?);
-            let workers: Vec<_> = (0..workers())
+            let workers: Vec<_> = (0..if resources.low_cpu { 1 } else { workers() })
                 .map(|_| {
                     let (to_store, free, hand, store) = (to_store.clone(), free.clone(), hand()?, &store);
-                    Ok(scope.spawn(move || work(&to_store, &free, store, hand)))
+                    Ok(scope.spawn(move || {
+                        yield_to_others(resources);
+                        work(&to_store, &free, store, hand)
+                    }))
                 })
                 .collect::<Result<_, RepositoryError>>()?;
             drop((full, free, to_store));
-            let writers = write(scope, &store, &to_write);
+            let writers = write(scope, &store, &to_write, resources);
             drop(to_write);
             let builder = {
                 let store = &store;
-                scope.spawn(move || trees::build(&to_build, store, builder))
+                scope.spawn(move || {
+                    yield_to_others(resources);
+                    trees::build(&to_build, store, builder)
+                })
             };
 
-            let cutter = Cutter::new(&chunker, batches, spare);
+            let cutter = Cutter::new(&chunker, batches, spare, pace);
             let mut follower = Follower::new((self, index), memory, (items, cutter), Arc::clone(notes));
-            let unchanged = follower.follow(tree, source);
-            // The others end when nothing more can come.
-            let (kept, changes) = follower.end();
+            // Of its own, because what a thread yields it may not be permitted to take back.
+            let following = scope.spawn(move || {
+                yield_to_others(resources);
+                let unchanged = follower.follow(tree, source)?;
+                // The others end when nothing more can come.
+                let (kept, changes) = follower.end();
+                Ok(Followed { unchanged, kept, changes })
+            });
 
+            let result = joined(following);
             let stored = workers.into_iter().try_for_each(joined);
             let built = joined(builder);
             let flushed = store.flush(&own);
@@ -110,8 +127,7 @@ impl RepositoryAdapter {
             written.and(stored)?;
             let built = built?;
             flushed?;
-            let unchanged = unchanged?;
-            Ok::<_, RepositoryError>((Followed { unchanged, kept, changes }, built))
+            Ok::<_, RepositoryError>((result?, built))
         })?;
         store.finish()?;
         let Followed { unchanged, mut kept, changes } = followed;
@@ -175,8 +191,14 @@ fn write<'scope>(
     scope: &'scope Scope<'scope, '_>,
     store: &'scope Store<'_>,
     packs: &Receiver<Full>,
+    resources: Resources,
 ) -> Vec<ScopedJoinHandle<'scope, Result<(), RepositoryError>>> {
-    let writer = |packs: Receiver<Full>| scope.spawn(move || store.write(&packs));
+    let writer = |packs: Receiver<Full>| {
+        scope.spawn(move || {
+            yield_to_others(resources);
+            store.write(&packs)
+        })
+    };
     (0..WRITERS).map(|_| writer(packs.clone())).collect()
 }
 

@@ -12,6 +12,9 @@ use std::num::NonZeroU32;
 /// As many blobs as the library puts into one pack at most.
 const MOST_BLOBS: usize = 10_000;
 
+/// Room for most of what the last blob takes beyond the size of a pack.
+const BEYOND: usize = 2 << 20;
+
 /// One blob in a pack.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Blob {
@@ -51,10 +54,16 @@ impl Filling {
         Self { kind, size, bytes: Vec::new(), blobs: Vec::new() }
     }
 
-    /// Adds a sealed blob; the pack, if it is full now.
-    pub fn add(&mut self, id: Id, sealed: &[u8], plain: Option<NonZeroU32>) -> Option<Full> {
+    /// Adds a sealed blob; the pack, if it is full now. A pack that begins takes the `spare` room that there may be.
+    pub fn add(
+        &mut self,
+        id: Id,
+        sealed: &[u8],
+        plain: Option<NonZeroU32>,
+        spare: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> Option<Full> {
         if self.bytes.capacity() == 0 {
-            self.bytes.reserve_exact(self.size + (self.size >> 3));
+            self.bytes = spare().unwrap_or_else(|| Vec::with_capacity(self.size + BEYOND));
         }
         let offset = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);

@@ -2,7 +2,10 @@
 
 use super::batch::{Batch, Contents};
 use super::chunk::Chunker;
+use super::pace::Pace;
 use crossbeam_channel::{Receiver, Sender};
+use rustic_core::{DataId, Id};
+use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -11,6 +14,7 @@ const STEP: usize = 256 << 10;
 /// What many small files are gathered to.
 const BATCH: usize = 1 << 20;
 const BATCH_PIECES: usize = 256;
+static ZEROS: [u8; 4096] = [0; 4096];
 
 /// Cuts what it reads into pieces and sends them off, large ones alone and small ones together.
 pub(super) struct Cutter<'a> {
@@ -19,11 +23,23 @@ pub(super) struct Cutter<'a> {
     /// Room that was used and is free again.
     spare: Receiver<Vec<u8>>,
     small: Option<Batch>,
+    pace: Option<Pace>,
+    /// The id of the chunk that holes are cut into, and whether it is on its way.
+    hole: DataId,
+    hole_sent: bool,
 }
 
 impl<'a> Cutter<'a> {
-    pub fn new(chunker: &'a Chunker, batches: Sender<Batch>, spare: Receiver<Vec<u8>>) -> Self {
-        Self { chunker, batches, spare, small: None }
+    pub fn new(chunker: &'a Chunker, batches: Sender<Batch>, spare: Receiver<Vec<u8>>, pace: Option<Pace>) -> Self {
+        let hole = DataId::from(Id::new(Sha256::digest(vec![0; chunker.shortest]).into()));
+        Self { chunker, batches, spare, small: None, pace, hole, hole_sent: false }
+    }
+
+    /// Whether a chunk is what holes are cut into, and one was sent off already.
+    fn is_known_hole(&mut self, chunk: &[u8]) -> bool {
+        let hole =
+            chunk.len() == self.chunker.shortest && chunk.chunks(ZEROS.len()).all(|part| part == &ZEROS[..part.len()]);
+        hole && std::mem::replace(&mut self.hole_sent, true)
     }
 
     /// Reads to the end; how much that was. `size` is how much there is, where that is known.
@@ -59,6 +75,7 @@ impl<'a> Cutter<'a> {
         if size > 0 {
             batch.piece(contents, size);
         }
+        self.paced(size);
         Ok(())
     }
 
@@ -77,15 +94,28 @@ impl<'a> Cutter<'a> {
                 }
                 return Ok(total);
             }
+            self.paced(length);
             used += length;
             total += length as u64;
             while let Some(end) = self.chunker.cut(&room[..used], tried) {
+                if self.is_known_hole(&room[..end]) {
+                    contents.add(self.hole);
+                    room.copy_within(end..used, 0);
+                    (used, tried) = (used - end, 0);
+                    continue;
+                }
                 let mut next = self.room();
                 next[..used - end].copy_from_slice(&room[end..used]);
                 self.send(std::mem::replace(&mut room, next), end, contents)?;
                 (used, tried) = (used - end, 0);
             }
             tried = used;
+        }
+    }
+
+    fn paced(&mut self, bytes: usize) {
+        if let Some(pace) = &mut self.pace {
+            pace.read(bytes);
         }
     }
 

@@ -17,7 +17,8 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Compressor;
+use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 /// As many blobs, and as much time, as the library lets pass before it writes an index file.
 const MOST_UNINDEXED: usize = 50_000;
@@ -25,6 +26,8 @@ const UNINDEXED_FOR: Duration = Duration::from_mins(5);
 /// A nonce before and a tag behind what is sealed.
 const NONCE: usize = 16;
 const TAG: usize = 16;
+/// Bytes that are unpacked at once to be compared.
+const UNPACKED: usize = 128 << 10;
 /// What is looked at to see whether compressing pays: so many pieces of so many bytes.
 const SAMPLES: usize = 4;
 const SAMPLE: usize = 8 << 10;
@@ -39,6 +42,8 @@ pub(super) struct Store<'a> {
     own_trees: Mutex<HashSet<TreeId>>,
     data: Mutex<Filling>,
     trees: Mutex<Filling>,
+    /// Room of packs that were written. Given back and allocated anew, it would grow the process by as much again.
+    spare: Mutex<Vec<Vec<u8>>>,
     unindexed: Mutex<(IndexFile, Instant)>,
     pub data_added: Added,
     pub trees_added: Added,
@@ -56,9 +61,9 @@ pub(super) struct Added {
 pub(super) struct Hand {
     compressor: Compressor<'static>,
     prober: Compressor<'static>,
-    decompressor: Decompressor<'static>,
+    decompressor: Decoder<'static>,
     sealed: Vec<u8>,
-    unpacked: Vec<u8>,
+    unpacked: Box<[u8]>,
     full: Sender<Full>,
 }
 
@@ -67,9 +72,9 @@ impl Hand {
         Ok(Self {
             compressor: Compressor::new(level)?,
             prober: Compressor::new(1)?,
-            decompressor: Decompressor::new()?,
+            decompressor: Decoder::new()?,
             sealed: Vec::new(),
-            unpacked: Vec::new(),
+            unpacked: vec![0; UNPACKED].into_boxed_slice(),
             full,
         })
     }
@@ -91,6 +96,7 @@ impl<'a> Store<'a> {
             own_trees: Mutex::default(),
             data: Mutex::new(Filling::new(BlobType::Data, PACK_SIZE as usize)),
             trees: Mutex::new(Filling::new(BlobType::Tree, TREE_PACK_SIZE as usize)),
+            spare: Mutex::default(),
             unindexed: Mutex::new((IndexFile::default(), Instant::now())),
             data_added: Added::default(),
             trees_added: Added::default(),
@@ -145,7 +151,7 @@ impl<'a> Store<'a> {
         added.blobs.fetch_add(1, Ordering::Relaxed);
         added.plain.fetch_add(plain.len() as u64, Ordering::Relaxed);
         added.packed.fetch_add(room as u64, Ordering::Relaxed);
-        let full = lock(filling).add(id, &hand.sealed[..room], before);
+        let full = lock(filling).add(id, &hand.sealed[..room], before, || lock(&self.spare).pop());
         // Nobody takes packs any more only when the run has failed already.
         full.map_or(Ok(()), |full| hand.full.send(full).map_err(|_| self.closed()))
     }
@@ -185,7 +191,12 @@ impl<'a> Store<'a> {
         let id = Id::new(digest.into());
         let parts = [Bytes::from(bytes), Bytes::from(header), Bytes::copy_from_slice(&length)];
         files.put(&name_of(FileType::Pack, &id), &parts).map_err(failed)?;
-        drop(parts);
+        let [bytes, ..] = parts;
+        if let Ok(room) = bytes.try_into_mut() {
+            let mut room = Vec::from(room);
+            room.clear();
+            lock(&self.spare).push(room);
+        }
         let due = {
             let mut unindexed = lock(&self.unindexed);
             unindexed.0.packs.push(Indexed { id: PackId::from(id), blobs, time: SystemClock.now() });
@@ -230,10 +241,30 @@ fn pack(plain: &[u8], hand: &mut Hand) -> io::Result<Option<usize>> {
     if length >= plain.len() {
         return Ok(None);
     }
-    grow(&mut hand.unpacked, plain.len());
     let packed = &hand.sealed[NONCE..NONCE + length];
-    let unpacked = hand.decompressor.decompress_to_buffer(packed, &mut hand.unpacked[..])?;
-    if hand.unpacked[..unpacked] == *plain { Ok(Some(length)) } else { Err(io::Error::other("compressing failed")) }
+    if unpacks_to(&mut hand.decompressor, packed, plain, &mut hand.unpacked[..])? {
+        Ok(Some(length))
+    } else {
+        Err(io::Error::other("what was compressed does not come out as it went in"))
+    }
+}
+
+/// Whether a frame holds this, looked at bit by bit.
+fn unpacks_to(decoder: &mut Decoder<'_>, packed: &[u8], plain: &[u8], room: &mut [u8]) -> io::Result<bool> {
+    decoder.reinit()?;
+    let (mut input, mut rest) = (InBuffer::around(packed), plain);
+    loop {
+        let mut output = OutBuffer::around(&mut *room);
+        let left = decoder.run(&mut input, &mut output)?;
+        let length = output.pos();
+        match rest.split_at_checked(length) {
+            Some((expected, more)) if room[..length] == *expected => rest = more,
+            _ => return Ok(false),
+        }
+        if left == 0 || (length == 0 && input.pos() == packed.len()) {
+            return Ok(left == 0 && rest.is_empty());
+        }
+    }
 }
 
 fn grow(buffer: &mut Vec<u8>, length: usize) {
@@ -253,4 +284,36 @@ fn worth_it(prober: &mut Compressor<'_>, plain: &[u8]) -> bool {
         let sample = &plain[nth * step..][..SAMPLE];
         prober.compress_to_buffer(sample, &mut packed[..]).map_or(true, |length| length < SAMPLE - SAMPLE / 32)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_compressed_is_compared_to_the_last_byte() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let plain: Vec<u8> = (0..700_000).map(|_| random.u8(0..4)).collect();
+        let packed = zstd::bulk::compress(&plain, 3).unwrap();
+        let (mut decoder, mut room) = (Decoder::new().unwrap(), vec![0; UNPACKED]);
+        let mut same = |packed: &[u8], plain: &[u8]| unpacks_to(&mut decoder, packed, plain, &mut room);
+        assert!(same(&packed, &plain).unwrap());
+        assert!(!same(&packed, &plain[1..]).unwrap());
+        assert!(!same(&packed, &plain[..plain.len() - 1]).unwrap());
+        assert!(!same(&packed, &[&plain[..], b"x"].concat()).unwrap());
+        assert!(!same(&packed[..packed.len() - 9], &plain).unwrap());
+        assert!(same(&packed, &plain).unwrap());
+    }
+
+    #[test]
+    fn noise_is_not_worth_compressing() {
+        let mut prober = Compressor::new(1).unwrap();
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut noise = vec![0; 1 << 20];
+        random.fill(&mut noise);
+        assert!(!worth_it(&mut prober, &noise));
+        noise[..300_000].fill(b'x');
+        assert!(worth_it(&mut prober, &noise));
+        assert!(worth_it(&mut prober, b"short"));
+    }
 }
