@@ -101,22 +101,51 @@ fn while_it_is_undone() {
     }
 }
 
-/// 15 by default; `SEAWALL_TEST_KILLS=50` for as many as the promise was made for.
+/// A volume that is gone is made first, so there is a moment more; at each the volume is empty, or whole.
+#[test]
+fn while_a_volume_is_made() {
+    let killed = Killed::new();
+    killed.write("old");
+    killed.scene.backup();
+    killed.scene.engine.remove_container(&killed.app);
+    killed.scene.engine.docker(&["volume", "rm", &killed.scene.volume]);
+    for (point, version) in [("made", ""), ("laying", ""), ("laid", ""), ("exchanging", ""), ("exchanged", "old")] {
+        let mut command = killed.scene.host.command(&["restore", "p", "--yes"]);
+        let output = command.env("SEAWALL_FAIL_POINT", point).output().unwrap();
+        assert_eq!(output.status.signal(), Some(9), "{point} was not reached: {output:?}");
+        killed.scene.host.start().stop();
+        assert_eq!(killed.version(), version, "{point}");
+        let entries = fs::read_dir(killed.scene.root()).unwrap().count();
+        assert_eq!(entries > 0, version == "old", "{point}");
+    }
+}
+
+/// 50, spread over the time that a restore takes; `SEAWALL_TEST_KILLS` for another number.
 #[test]
 fn at_random_moments() {
-    let kills = std::env::var("SEAWALL_TEST_KILLS").map_or(15, |n| n.parse().unwrap());
+    let kills = std::env::var("SEAWALL_TEST_KILLS").map_or(50, |n| n.parse().unwrap());
     let killed = Killed::new();
+    let began = std::time::Instant::now();
+    killed.scene.restore(&[]).ok();
+    let whole = u64::try_from(began.elapsed().as_millis()).unwrap();
+    killed.scene.restore(&["--undo"]).ok();
+    killed.scene.restore(&["--discard"]).ok();
+    assert_eq!(killed.version(), "new");
     let mut ended = [0, 0];
     for nth in 0..kills {
         let mut child = killed.scene.host.command(&["restore", "p", "--yes"]).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(fastrand::u64(200..2200)));
+        std::thread::sleep(Duration::from_millis(fastrand::u64(whole / 10..whole * 11 / 10)));
         child.kill().unwrap();
         child.wait().unwrap();
         let version = killed.recovers(&format!("kill {nth}"));
         ended[usize::from(version == "old")] += 1;
-        killed.scene.host.seawall(&["restore", "p", "--discard", "--yes"]);
-        assert!(killed.scene.beside().is_empty());
-        killed.write("new");
+        if !killed.scene.beside().is_empty() {
+            killed.scene.restore(&["--discard"]).ok();
+            assert!(killed.scene.beside().is_empty());
+        }
+        if version == "old" {
+            killed.write("new");
+        }
     }
     println!("{} left what was there, {} what was brought", ended[0], ended[1]);
 }

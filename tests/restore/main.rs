@@ -6,6 +6,7 @@
 mod support;
 
 mod elsewhere;
+mod hard;
 mod inside;
 mod kills;
 mod lost;

@@ -84,6 +84,11 @@ pub fn differences(a: &Path, b: &Path) -> String {
     run(support("compare_trees.py").arg(a).arg(b)).ok()
 }
 
+/// The same with so many small files, and a large hole.
+pub fn hard_tree_of(at: &Path, files: u32) {
+    run(support("hard_tree.py").arg(at).arg(files.to_string())).ok();
+}
+
 pub fn hard_tree(at: &Path) {
     run(support("hard_tree.py").arg(at)).ok();
 }

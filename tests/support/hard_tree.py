@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes a directory that is hard to back up faithfully. Usage: hard_tree.py DIR. Needs root for all of it."""
+"""Makes a directory that is hard to back up faithfully. Usage: hard_tree.py DIR [FILES]. Needs root for all of it.
+With FILES it also has so many small files, and a file of 2 GiB that is nearly nothing but a hole."""
 import errno
 import os
 import socket
@@ -123,6 +124,22 @@ for _ in range(60):
 os.makedirs(deep)
 with open(os.path.join(deep, b"bottom"), "wb") as f:
     f.write(b"here")
+
+if len(sys.argv) > 2:
+    for nth in range(int(sys.argv[2])):
+        if nth % 500 == 0:
+            directory = at(b"many", b"%03d" % (nth // 500))
+            os.makedirs(directory)
+        fd = os.open(os.path.join(directory, b"%06d" % nth), os.O_WRONLY | os.O_CREAT, 0o600 + nth % 64)
+        os.write(fd, b"%d" % nth * (nth % 40))
+        if nth % 50 == 0:
+            os.fchown(fd, nth % 3000, nth % 7000)
+            os.setxattr(fd, b"user.nth", b"%d" % nth)
+        os.close(fd)
+    with open(at(b"sizes/hole"), "wb") as f:
+        for place in (0, 700 << 20, (2 << 30) - 4):
+            f.seek(place)
+            f.write(b"here")
 
 for path, ns in ((at(b"times"), 1_500_000_000_000_000_007), (at(b"empty/directory"), -5_000_000_001)):
     os.utime(path, ns=(ns, ns))
