@@ -6,6 +6,7 @@ pub mod clone;
 pub mod cloudflare;
 pub mod docker;
 pub mod exchange;
+pub mod fuse;
 pub mod http_client;
 pub mod key;
 pub mod lay;

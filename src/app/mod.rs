@@ -1,5 +1,6 @@
 //! Puts the pieces together: the running operator, and a single look for the commands that only show.
 
+pub mod mount;
 mod once;
 mod operate;
 mod peek;

@@ -171,6 +171,14 @@ pub enum Command {
     /// Tell what differs between two snapshots
     #[command(after_help = "Example:\n  seawall diff 1f2e3d4c n8n-data")]
     Diff(super::inside::Diff),
+    /// Show snapshots as a tree of files, for reading, until Ctrl-C
+    ///
+    /// On a directory by FUSE, or by WebDAV, which file managers, rclone, davfs2 and browsers speak; that has no words for owners,
+    /// modes, links and special files. Reading a file reads no more of the repository than the parts that are asked for.
+    #[command(after_help = "Examples:\n  \
+        seawall mount n8n-data /mnt                        every snapshot by time, and `latest`\n  \
+        seawall mount 1f2e3d4c --webdav 127.0.0.1:8080     one snapshot")]
+    Mount(super::mount::Args),
     /// Ask the running operator over HTTP whether it is alive; for health checks
     #[command(after_help = "Exit codes: 0 alive (or ready), 1 not")]
     Health(Health),

@@ -222,6 +222,18 @@ fn title(place: &Place) -> String {
 fn find(peek: &Peek, options: &Options, what: &str, repository: Option<&str>) -> anyhow::Result<Place> {
     let (name, path) = what.split_once(':').unwrap_or((what, ""));
     let path = Path::new(path.trim_matches('/')).to_owned();
+    let (repository, snapshot, _) = lookup(peek, options, name, repository)?;
+    Ok(Place { repository, snapshot, path })
+}
+
+/// The snapshot of which this is the beginning of the id, or the policy's newest complete one; with its repository, and
+/// whether it was named by its id.
+pub(super) fn lookup(
+    peek: &Peek,
+    options: &Options,
+    name: &str,
+    repository: Option<&str>,
+) -> anyhow::Result<(String, SnapshotRecord, bool)> {
     let mut trouble = None;
     let mut fits: Vec<(String, SnapshotRecord)> = Vec::new();
     for known in peek.desired().repositories.keys().filter(|known| repository.is_none_or(|name| name == *known)) {
@@ -233,7 +245,8 @@ fn find(peek: &Peek, options: &Options, what: &str, repository: Option<&str>) ->
     let is_id = name.len() >= 4 && name.chars().all(|c| c.is_ascii_hexdigit());
     let of_policy = |snapshot: &SnapshotRecord| snapshot.source.as_ref().is_some_and(|source| source.policy == name);
     let by_id = |snapshot: &SnapshotRecord| is_id && snapshot.id.starts_with(name);
-    if fits.iter().any(|(_, snapshot)| by_id(snapshot)) {
+    let named = fits.iter().any(|(_, snapshot)| by_id(snapshot));
+    if named {
         fits.retain(|(_, snapshot)| by_id(snapshot));
         fits.dedup_by(|a, b| a.1.id == b.1.id);
         if fits.len() > 1 {
@@ -250,5 +263,5 @@ fn find(peek: &Peek, options: &Options, what: &str, repository: Option<&str>) ->
         );
         return Err(trouble.unwrap_or_else(|| known.into()));
     };
-    Ok(Place { repository, snapshot, path })
+    Ok((repository, snapshot, named))
 }

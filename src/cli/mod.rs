@@ -20,6 +20,7 @@ pub mod inside;
 pub mod key;
 pub mod logging;
 pub mod migrate;
+pub mod mount;
 pub mod output;
 pub mod outside;
 pub mod person;
@@ -89,6 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Recover(recover) => recover::run(&options, recover, args.global.given_host(), style, &clock),
         Command::Ls(args) => inside::ls(&options, args, style),
         Command::Cat(args) => inside::cat(&options, args),
+        Command::Mount(args) => mount::run(&options, args),
         Command::Diff(args) => inside::diff(&options, args, style),
         Command::Completions { shell } => {
             let mut script = Vec::new();

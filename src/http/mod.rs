@@ -11,6 +11,7 @@ mod read;
 mod respond;
 mod server;
 pub mod socket;
+pub mod webdav;
 
 pub use peer::actor;
 

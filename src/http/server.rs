@@ -1,10 +1,11 @@
 //! Connections: few, short, and none that can hold the others up.
 
 use super::respond::Answer;
-use hyper::Request;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
@@ -67,6 +68,17 @@ where
     H: Fn(Request<Incoming>, Option<u32>) -> F + Clone + Send + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
+    run_for(MAX_AGE, listener, cancel, handle).await;
+}
+
+/// As [`run`], with another longest life of a connection, and whatever body.
+pub(super) async fn run_for<L, H, F, B>(age: Duration, listener: &L, cancel: &CancellationToken, handle: H)
+where
+    L: Listen,
+    H: Fn(Request<Incoming>, Option<u32>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
     let next = async || {
@@ -86,7 +98,7 @@ where
         let (cancel, handle) = (cancel.clone(), handle.clone());
         connections.spawn(async move {
             let uid = L::uid(&stream);
-            converse(stream, &cancel, move |request| handle(request, uid)).await;
+            converse(age, stream, &cancel, move |request| handle(request, uid)).await;
             drop(slot);
         });
     }
@@ -95,11 +107,12 @@ where
 }
 
 /// One connection, from its first byte to its end.
-async fn converse<S, H, F>(stream: S, cancel: &CancellationToken, handle: H)
+async fn converse<S, H, F, B>(age: Duration, stream: S, cancel: &CancellationToken, handle: H)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F,
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let service = service_fn(move |request| {
         let answer = handle(request);
@@ -116,7 +129,7 @@ where
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = cancel.cancelled() => None,
-        () = tokio::time::sleep(MAX_AGE) => None,
+        () = tokio::time::sleep(age) => None,
     };
     let ended = if let Some(ended) = ended {
         Ok(ended)

@@ -65,6 +65,7 @@ const HELD: &[(&str, &[&str])] = &[
     ("cbc", &["adapters::archive"]),
     ("rusqlite", &["status::persist", "status::audit", "adapters::sqlite"]),
     ("notify", &["store"]),
+    ("fuser", &["adapters::fuse"]),
     ("hyper_rustls", &["adapters::http_client"]),
     ("rustls", &["adapters::http_client"]),
     ("rustls_native_certs", &["adapters::http_client"]),

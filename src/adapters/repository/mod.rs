@@ -18,6 +18,7 @@ mod intake;
 mod laid;
 mod lock;
 mod maintain;
+mod part;
 mod process;
 mod reach;
 mod registry;
@@ -31,6 +32,7 @@ mod tree;
 
 pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
+pub use part::FileView;
 pub use registry::Registry;
 pub use report::{
     Around, BackupReport, Cloned, Control, EntryKind, Forgotten, PruneReport, RestoreReport, Sample, Size,

@@ -191,17 +191,12 @@ impl RepositoryAdapter {
 
     /// The content of a file, checked against its own hashes on the way.
     pub(super) fn content(&self, node: &Node, into: &mut dyn Write) -> Result<(), RepositoryError> {
-        let wanted = node.content.as_deref().unwrap_or_default();
-        let places = self.places(wanted)?;
-        let mut last = None;
-        for id in wanted {
-            let place = places.get(id).ok_or_else(|| self.missing(&[]))?;
-            let pack = super::fetch::reuse(&mut last, place, self)?;
-            let plain = self.blob(pack, id, place)?;
-            into.write_all(&plain)
-                .map_err(|e| RepositoryError::because(Reason::Unavailable, "Could not write it out", &e))?;
-        }
-        Ok(())
+        let view = self.view_of(node)?;
+        self.read_part(&view, 0, view.size(), &mut |plain| {
+            let written = into.write_all(plain);
+            written.map_err(|e| RepositoryError::because(Reason::Unavailable, "Could not write it out", &e))?;
+            Ok(true)
+        })
     }
 }
 
