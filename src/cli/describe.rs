@@ -136,7 +136,7 @@ pub fn text(
         let text = super::validate::show(&file.errors, &status.config.directory, style, read);
         out += &indent(&text, 2);
     }
-    if described.policy.is_some_and(|policy| policy.exempt.is_none() && policy.watched.is_none())
+    if described.policy.is_some_and(|policy| policy.exempt.is_none() && policy.is_copied())
         || !described.runs.is_empty()
     {
         section(&mut out, style, "Last runs");
@@ -172,7 +172,7 @@ fn policy_text(policy: &PolicyStatus, status: &StatusSnapshot, style: Style, now
     }
     if let Some(reason) = &policy.exempt {
         line("Exempt", &one_line(reason));
-    } else if policy.watched.is_some() {
+    } else if !policy.is_copied() {
         line("Looked at by", policy.schedule.as_deref().unwrap_or("none"));
         line("Objectives", &promises(policy));
     } else {
@@ -188,7 +188,10 @@ fn policy_text(policy: &PolicyStatus, status: &StatusSnapshot, style: Style, now
     out += &indent(&tables::conditions(&policy.conditions, style, now), 2);
     section(&mut out, style, "Sources");
     if let Some(watched) = &policy.watched {
-        return out + &indent(&outside::described(watched, style, now), 2);
+        out += &indent(&outside::described(watched, style, now), 2);
+        if !policy.is_copied() {
+            return out;
+        }
     }
     if policy.sources.is_empty() {
         out += "  none\n";

@@ -44,7 +44,8 @@ pub fn planned(watched: &Watched, style: Style, now: Timestamp) -> String {
     out.line(format!("{} {}", style.paint(Tone::Bold, "policy"), watched.policy));
     out.line(format!("  {} {}: {}", style.paint(Tone::Bold, "source"), watched.source, verdict(watched, style)));
     let next = absolute_or(watched.next_look, now, "none");
-    out.line(format!("    no copy is made, it is looked at; next look {next}"));
+    let copied = if watched.copied { "it is copied, and looked at" } else { "no copy is made, it is looked at" };
+    out.line(format!("    {copied}; next look {next}"));
     out.push('\n');
     out
 }

@@ -60,7 +60,7 @@ fn policy_row(policy: &PolicyStatus, now: Timestamp) -> [Field; 8] {
     let next_run = sources.iter().filter_map(|source| source.next_run).min();
     let stores = || sources.iter().flat_map(|source| &source.repositories);
     let known = stores().any(|store| store.known);
-    if let Some(watched) = &policy.watched {
+    if let Some(watched) = policy.watched.as_ref().filter(|_| !policy.is_copied()) {
         return watched_row(policy, watched, ready, now);
     }
     let exempt = policy.exempt.is_some();

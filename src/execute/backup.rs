@@ -168,6 +168,9 @@ fn store(
 ) -> Result<Stored, RepositoryError> {
     match content {
         Content::Files(tree) => repository.backup(tree, meta, control).map(|report| (report, Vec::new())),
+        Content::Objects(s3, prefix) => {
+            repository.backup_objects(s3, prefix, meta, control).map(|report| (report, Vec::new()))
+        }
         Content::Database(wanted) => super::postgres::dump(repository, wanted, meta, control),
     }
 }
@@ -176,7 +179,7 @@ fn store(
 fn root(content: &Content) -> Option<PathBuf> {
     match content {
         Content::Files(tree) => Some(tree.root.clone()),
-        Content::Database(_) => None,
+        Content::Objects(..) | Content::Database(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What travels with a snapshot, so that a volume can be rebuilt on a host that knows nothing of it.
 
-use crate::policy::{Desired, PathSource, Policy, PostgresSource};
+use crate::policy::{Bucket, Desired, PathSource, Policy, PostgresSource, S3Access};
 use crate::reconcile::{Container, DockerState, Volume};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -69,6 +69,22 @@ pub(super) fn with_documents(mut manifest: Value, desired: &Desired, repository:
     manifest["repository"] = repository.into();
     manifest["documents"] = documents.into();
     manifest
+}
+
+/// The same for a bucket.
+pub(super) fn of_bucket(policy: &Policy, source: &Bucket, access: &S3Access) -> Value {
+    json!({
+        "apiVersion": "seawall.dev/v1",
+        "kind": "Manifest",
+        "bucket": {
+            "provider": source.provider.as_str(),
+            "name": source.name,
+            "prefix": source.prefix,
+            "endpoint": access.endpoint,
+            "region": access.region,
+        },
+        "policy": { "name": policy.name, "text": &*policy.text },
+    })
 }
 
 fn container(container: &Container, volume: &Volume) -> Value {

@@ -5,8 +5,9 @@ use super::{Executor, manifest};
 use crate::adapters::clone::Clones;
 use crate::adapters::postgres::Wanted;
 use crate::adapters::repository::{Databases, Reason, RepositoryError, VolumeTree};
+use crate::adapters::s3::S3;
 use crate::controller::ports::Work;
-use crate::policy::{PathSource, Policy, PostgresSource, Quiesce, Repository, Source, VolumeSource};
+use crate::policy::{Bucket, PathSource, Policy, PostgresSource, Quiesce, Repository, Source, VolumeSource};
 use crate::reconcile::Readable;
 use std::fs;
 use std::path::Path;
@@ -20,6 +21,8 @@ pub(super) enum Content {
     Files(VolumeTree),
     /// A database, dumped.
     Database(Box<Wanted>),
+    /// Objects of a bucket whose keys begin with a prefix.
+    Objects(Box<S3>, String),
 }
 
 /// Everything about the source that one run needs.
@@ -39,7 +42,7 @@ pub(super) fn of(executor: &Executor, work: &Work, policy: &Policy, name: &str) 
         Source::Path(source) => path(executor, work, policy, source),
         Source::Postgres(source) => Ok(database(executor, policy, source)),
         Source::ManagedDatabase(_) => Err(refused("A database at its provider is looked at, not copied")),
-        Source::Bucket(_) => Err(refused("A bucket is looked at, not copied")),
+        Source::Bucket(source) => bucket(policy, source),
     }
 }
 
@@ -102,6 +105,17 @@ fn path(executor: &Executor, work: &Work, policy: &Policy, source: &PathSource) 
     }
     let manifest = manifest::of_path(policy, source, tree.only.is_some());
     Ok(Taken { content: Content::Files(tree), manifest, quiesce: None, databases: None, clones: None })
+}
+
+fn bucket(policy: &Policy, source: &Bucket) -> Result<Taken, RepositoryError> {
+    let access = source.s3.as_ref().ok_or_else(|| refused("No access key is given to copy the bucket with"))?;
+    let s3 = S3::patient(access).map_err(|error| {
+        let message = format!("The bucket {} cannot be read; no snapshot was made", source.name);
+        RepositoryError::because(Reason::SourceLost, message, &error)
+    })?;
+    let content = Content::Objects(Box::new(s3), source.prefix.clone());
+    let manifest = manifest::of_bucket(policy, source, access);
+    Ok(Taken { content, manifest, quiesce: None, databases: None, clones: None })
 }
 
 fn database(executor: &Executor, policy: &Policy, source: &PostgresSource) -> Taken {

@@ -55,7 +55,8 @@ pub fn each(status: &StatusSnapshot, each: Each<'_>) {
         out.add(&names::SELECTOR_UNMATCHED, &[name], truth(unmatched.contains(name)));
         if let Some(watched) = &policy.watched {
             outside(&mut out, policy, watched);
-        } else if policy.exempt.is_none() {
+        }
+        if policy.exempt.is_none() && policy.is_copied() {
             counts.add(&mut out, name, &Operation::OF_POLICIES);
             promises(&mut out, policy);
             for source in &policy.sources {
@@ -108,7 +109,9 @@ fn operator(out: &mut Samples<'_>, status: &StatusSnapshot) {
 
 /// What is true of a source outside the host.
 fn outside(out: &mut Samples<'_>, policy: &PolicyStatus, watched: &Watched) {
-    objectives(out, policy);
+    if !policy.is_copied() {
+        objectives(out, policy);
+    }
     match watched.kind {
         Kind::Database => {
             let labels = [policy.name.as_str(), watched.provider.as_str(), watched.name.as_str()];

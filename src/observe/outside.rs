@@ -7,7 +7,7 @@ use crate::adapters::postgres::archiver;
 use crate::adapters::{buckets, key, providers};
 use crate::clock::Clock;
 use crate::controller::ports::Loaded;
-use crate::policy::{Access, Desired, Policy, SecretRef, Source, Treatment};
+use crate::policy::{Access, Desired, Policy, SecretRef, Source};
 use crate::reconcile::watch::archiver::{Archiver, Seen, State};
 use crate::reconcile::watch::{Answer, Probe, Trouble, bucket};
 use crate::status::model::Truth;
@@ -68,7 +68,7 @@ pub async fn observe_once(desired: &Desired, now: Timestamp) -> Probes {
 }
 
 fn is_watched(policy: &Policy) -> bool {
-    matches!(policy.treatment, Treatment::Watch(_)) && !policy.suspend
+    policy.look().is_some() && !policy.suspend
 }
 
 struct Observer {
@@ -151,7 +151,7 @@ impl Observer {
 
 /// When the next look is due.
 fn next(policy: &Policy, probe: &Probe) -> Timestamp {
-    let Treatment::Watch(schedule) = &policy.treatment else { return Timestamp::MAX };
+    let Some(schedule) = policy.look() else { return Timestamp::MAX };
     let slot = schedule.slot_after(probe.at).unwrap_or(Timestamp::MAX);
     let jitter = SignedDuration::try_from(schedule.jitter_for(&policy.name)).unwrap_or_default();
     let scheduled = slot.saturating_add(jitter).unwrap_or(Timestamp::MAX);

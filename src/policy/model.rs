@@ -1,7 +1,8 @@
 //! Valid policies and repositories: what the rest of Seawall works with.
 
 use super::{
-    Bucket, Drill, ManagedDatabase, PostgresSource, Quiesce, RepositoryCheck, Resources, Retention, S3Access, Schedule,
+    Bucket, Drill, ManagedDatabase, PostgresSource, Quiesce, RepositoryCheck, Resources, Retention, Rule, S3Access,
+    Schedule,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,6 +59,19 @@ impl Policy {
         match &self.treatment {
             Treatment::Backup(spec) => Some(spec),
             Treatment::Exempt { .. } | Treatment::Watch(_) => None,
+        }
+    }
+
+    /// By what schedule the source is looked at, where it is outside the host: its own, or, of one that is copied as well,
+    /// every quarter of an hour.
+    #[must_use]
+    pub fn look(&self) -> Option<Schedule> {
+        match (&self.treatment, &self.source) {
+            (Treatment::Watch(schedule), _) => Some((**schedule).clone()),
+            (Treatment::Backup(_), Source::Bucket(_)) => {
+                Schedule::new(Rule::Every(super::outside::EVERY), "UTC", Duration::ZERO, None).ok()
+            }
+            _ => None,
         }
     }
 

@@ -90,9 +90,11 @@ pub struct Metadata {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false, "bucket": false}}}},
+    {"required": ["schedule"], "properties": {"exempt": false, "source": {"properties": {"managedDatabase": false,
+        "bucket": {"required": ["copy"], "properties": {"copy": {"const": true}}}}}}},
     {"properties": {"exempt": false, "repositories": false, "retention": false, "timeout": false, "resources": false, "verification": false,
-        "source": {"anyOf": [{"required": ["managedDatabase"]}, {"required": ["bucket"]}]}}},
+        "source": {"anyOf": [{"required": ["managedDatabase"]}, {"required": ["bucket"],
+            "properties": {"bucket": {"properties": {"copy": {"const": false}}}}}]}}},
     {"required": ["exempt"], "properties": {"repositories": false, "retention": false, "timeout": false, "resources": false, "verification": false}},
 ]))]
 pub struct BackupPolicySpec {

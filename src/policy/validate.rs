@@ -245,7 +245,12 @@ fn treatment(check: &mut Check<'_>, spec: &raw::BackupPolicySpec) -> Option<Trea
         }
         return Some(Treatment::Exempt { reason: exempt.reason.trim().to_owned() });
     }
-    if matches!(spec.source, raw::Source::ManagedDatabase(_) | raw::Source::Bucket(_)) {
+    let watched = match &spec.source {
+        raw::Source::ManagedDatabase(_) => true,
+        raw::Source::Bucket(bucket) => !bucket.copy,
+        _ => false,
+    };
+    if watched {
         return outside::check::watch(check, spec);
     }
     if spec.schedule.is_none() && check.tree.get("spec").is_none_or(|spec| spec.get("exempt").is_none()) {

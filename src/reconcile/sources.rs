@@ -30,6 +30,9 @@ pub(super) fn of<'a>(policy: &'a Policy, docker: &'a DockerState) -> Vec<Matched
         Source::Volume(source) => source,
         Source::Path(source) => return vec![Matched { name: &source.path, place: Place::NoVolume }],
         Source::Postgres(source) => return vec![Matched { name: &source.name, place: Place::NoVolume }],
+        Source::Bucket(bucket) if policy.backup().is_some() => {
+            return vec![Matched { name: &bucket.source, place: Place::NoVolume }];
+        }
         Source::ManagedDatabase(_) | Source::Bucket(_) => return Vec::new(),
     };
     match &source.select {

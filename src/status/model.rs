@@ -224,6 +224,14 @@ pub struct PolicyStatus {
     pub watched: Option<Watched>,
 }
 
+impl PolicyStatus {
+    /// Whether snapshots are made of its source, and not only looks taken at it.
+    #[must_use]
+    pub fn is_copied(&self) -> bool {
+        self.watched.is_none() || !self.repositories.is_empty()
+    }
+}
+
 /// One source of one policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

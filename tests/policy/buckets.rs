@@ -40,6 +40,8 @@ fn buckets() {
             ("{versions: 30, days: 30}", "{days: 0}"),
             ("  source:", "  repositories: [default]\n  source:"),
             ("      name: files", "      name: files\n      residency: \"the moon\""),
+            ("      name: files", "      name: files\n      copy: true"),
+            ("      name: files", "      name: files\n      copy: \"yes\""),
         ],
     );
     assert_snapshot!(said);

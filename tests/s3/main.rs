@@ -8,6 +8,7 @@ mod copies;
 #[path = "../repository/lab.rs"]
 #[allow(dead_code, reason = "the other test program uses more of it")]
 mod lab;
+mod objects;
 mod repository;
 #[path = "../support/seaweed.rs"]
 mod seaweed;

@@ -8,13 +8,12 @@ use seawall::policy::{Repository, RepositoryLocation};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-fn refused(place: &Place, repository: &Repository) -> RepositoryError {
+fn refused(repository: &Repository) -> RepositoryError {
     // With a state of its own, so that no memory of another bucket says more.
     let state = tempfile::tempdir().unwrap();
     let error = Registry::new(state.path()).open(repository).unwrap_err();
     assert!(!error.told().contains("hunter2"), "{}", error.told());
     assert!(error.told().contains("backups"), "it says where: {}", error.told());
-    drop(place.server.url());
     error
 }
 
@@ -39,16 +38,16 @@ fn what_is_said() {
         (edit(&|s3| s3.residency = Some("eu".into())), Reason::WrongResidency, "it is in `us-east-1`"),
         (repository(directory, &format!("http://{nobody}"), ADMIN), Reason::Unavailable, "cannot be reached"),
     ] {
-        let error = refused(&place, &bad);
+        let error = refused(&bad);
         assert_eq!(error.kind(), kind, "{}", error.told());
         assert!(error.told().contains(says), "{says}: {}", error.told());
     }
     assert_eq!(place.keys(""), [] as [String; 0], "nothing was made by any of them");
-    refused(&place, &edit(&|s3| s3.access.ca_file = Some("/nowhere.pem".into())));
+    refused(&edit(&|s3| s3.access.ca_file = Some("/nowhere.pem".into())));
 
     // Something else lies there.
     place.server.set("PUT", "/backups/host-1/holiday.jpg", "x");
-    assert_eq!(refused(&place, &place.repository()).kind(), Reason::NotARepository);
+    assert_eq!(refused(&place.repository()).kind(), Reason::NotARepository);
     place.server.set("DELETE", "/backups/host-1/holiday.jpg", "");
 
     // Right, and in the right place.
@@ -105,17 +104,30 @@ fn what_a_lock_of_the_bucket_holds_is_no_failure() {
 
 /// Stands before a server and answers some requests in its place: with 403 and a body, or, where that is empty, not at
 /// all.
-struct Proxy;
+pub struct Proxy;
 
 impl Proxy {
-    fn start(server: &str, mine: impl Fn(&str) -> bool + Send + Sync + Copy + 'static, says: &'static str) -> String {
+    pub fn start(
+        server: &str,
+        mine: impl Fn(&str) -> bool + Send + Sync + Copy + 'static,
+        says: &'static str,
+    ) -> String {
+        Self::start_with(server, mine, says, "403 Forbidden")
+    }
+
+    pub fn start_with(
+        server: &str,
+        mine: impl Fn(&str) -> bool + Send + Sync + Copy + 'static,
+        says: &'static str,
+        status: &'static str,
+    ) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = server.trim_start_matches("http://").to_owned();
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let server = server.clone();
-                std::thread::spawn(move || one(client, &server, mine, says));
+                std::thread::spawn(move || one(client, &server, mine, (says, status)));
             }
         });
         url
@@ -123,7 +135,7 @@ impl Proxy {
 }
 
 /// One request on one connection. A connection that breaks is what the client has to live with.
-fn one(mut client: TcpStream, server: &str, mine: impl Fn(&str) -> bool, says: &str) -> Option<()> {
+fn one(mut client: TcpStream, server: &str, mine: impl Fn(&str) -> bool, (says, status): (&str, &str)) -> Option<()> {
     let (mut request, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
     let end = loop {
         let length = client.read(&mut buffer).ok().filter(|length| *length > 0)?;
@@ -140,7 +152,7 @@ fn one(mut client: TcpStream, server: &str, mine: impl Fn(&str) -> bool, says: &
     }
     if mine(&head) {
         let length = says.len();
-        let answer = format!("HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{says}");
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{says}");
         return if says.is_empty() { None } else { client.write_all(answer.as_bytes()).ok() };
     }
     let mut upstream = TcpStream::connect(server).ok()?;

@@ -101,6 +101,33 @@ impl Seaweed {
     }
 }
 
+impl Seaweed {
+    /// Stores a file as an object.
+    pub fn upload(&self, path: &str, file: &std::path::Path) {
+        let hash = hex::encode(Sha256::digest(std::fs::read(file).unwrap()));
+        self.curl(&["-X", "PUT", "-T", file.to_str().unwrap(), "-H", &format!("x-amz-content-sha256: {hash}")], path);
+    }
+
+    /// Fetches an object into a file.
+    pub fn download(&self, path: &str, file: &std::path::Path) {
+        self.curl(&["-o", file.to_str().unwrap()], path);
+    }
+
+    /// The headers of an object, in lower case.
+    pub fn head(&self, path: &str) -> String {
+        self.curl(&["-I"], path).to_lowercase()
+    }
+
+    fn curl(&self, args: &[&str], path: &str) -> String {
+        let mut curl = Command::new("curl");
+        curl.args(["-sSf", "--max-time", "60", "--aws-sigv4", "aws:amz:us-east-1:s3", "--path-as-is"]);
+        curl.args(["-u", &format!("{}:{}", ADMIN.0, ADMIN.1)]).args(args);
+        let said = curl.arg(format!("{}{path}", self.url())).output().unwrap();
+        assert!(said.status.success(), "{path}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+}
+
 impl Drop for Seaweed {
     fn drop(&mut self) {
         drop(self.server.kill());

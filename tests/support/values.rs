@@ -152,6 +152,7 @@ pub fn unseen(kind: Kind, provider: &str, name: &str) -> PolicyStatus {
         deadline: (kind == Kind::Database).then_some(Timestamp::UNIX_EPOCH),
         failed: false,
         protection: None,
+        copied: false,
     };
     PolicyStatus { watched: Some(watched), repositories: Vec::new(), timeout_seconds: None, ..policy(name, Vec::new()) }
 }

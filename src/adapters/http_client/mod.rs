@@ -94,10 +94,11 @@ impl Request {
     /// With a header. One that cannot be sent (it has a line break, say) is left out, so that a mistyped token is a
     /// refusal and no panic.
     #[must_use]
-    pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(mut value) = HeaderValue::from_str(value) {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_bytes(value.as_bytes())) {
             value.set_sensitive(true);
-            self.headers.insert(HeaderName::from_static(name), value);
+            self.headers.insert(name, value);
         }
         self
     }

@@ -72,7 +72,13 @@ impl RepositoryAdapter {
         if let Some(around) = &control.around {
             around.verdict()?;
         }
-        let mut snapshot = self.verdict(taken.flatten(), &notes, failures, control, tree)?;
+        let mut snapshot = self.verdict(
+            taken.flatten(),
+            &notes,
+            failures,
+            control,
+            &format!("{} at {}", tree.name, tree.root.display()),
+        )?;
 
         let (problems, problem_count) = notes.problems();
         snapshots::finish(&mut snapshot, problem_count == 0, manifest_length);
@@ -91,23 +97,19 @@ impl RepositoryAdapter {
     }
 
     /// Whether what was taken may become a snapshot: for every way in which it may not be whole, that it is.
-    fn verdict(
+    pub(super) fn verdict(
         &self,
         taken: Result<SnapshotFile, RepositoryError>,
         notes: &Notes,
         failures: u64,
         control: &Control,
-        tree: &VolumeTree,
+        place: &str,
     ) -> Result<SnapshotFile, RepositoryError> {
         if control.cancel.is_cancelled() {
             return Err(interrupted());
         }
         if let Some(why) = notes.lost() {
-            let message = format!(
-                "The source {} at {} broke off while it was read ({why}); no snapshot was made",
-                tree.name,
-                tree.root.display()
-            );
+            let message = format!("The source {place} broke off while it was read ({why}); no snapshot was made");
             return Err(RepositoryError::new(Reason::SourceLost, message));
         }
         self.written(taken, failures)
@@ -136,7 +138,7 @@ impl RepositoryAdapter {
 
     /// The snapshot to compare with: the newest of the source and host, with its tree. One that cannot be read holds
     /// nothing: everything is then read again.
-    fn parent(&self, source: &SourceKey, host: &str) -> Result<Option<(String, TreeId)>, RepositoryError> {
+    pub(super) fn parent(&self, source: &SourceKey, host: &str) -> Result<Option<(String, TreeId)>, RepositoryError> {
         let known = self.refresh_known()?;
         let own = known.values().filter(|record| record.source.as_ref() == Some(source) && record.host == host);
         let newest = own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.clone());

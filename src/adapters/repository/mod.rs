@@ -18,6 +18,7 @@ mod intake;
 mod laid;
 mod lock;
 mod maintain;
+mod objects;
 mod part;
 mod process;
 mod reach;
@@ -32,6 +33,7 @@ mod tree;
 
 pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
+pub use objects::{PutBack, Wanted};
 pub use part::FileView;
 pub use registry::Registry;
 pub use report::{

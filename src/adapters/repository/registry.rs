@@ -2,9 +2,9 @@
 
 use super::files::{Bucket, Disk, Storage};
 use super::{Reason, RepositoryAdapter, RepositoryError};
-use crate::adapters::http_client::{Limits, Patience};
+use crate::adapters::http_client::Limits;
 use crate::adapters::key::{self, Secret};
-use crate::adapters::s3::{self, Keys, S3};
+use crate::adapters::s3::{self, Keys, PATIENCE, S3};
 use crate::policy::s3::resides;
 use crate::policy::{Repository, RepositoryLocation, S3Location, SecretRef};
 use crate::reconcile::watch::bucket::Told;
@@ -13,15 +13,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-/// A pack of 16 MiB takes some minutes on a slow line.
-const PATIENCE: Patience = Patience {
-    connect: Duration::from_secs(10),
-    attempt: Duration::from_mins(5),
-    pause: Duration::from_millis(500),
-    attempts: 5,
-};
 
 /// Opens repositories once and keeps them open, so that key derivation and index are paid once.
 ///

@@ -5,6 +5,7 @@ use super::databases::{Copies, Taken};
 use super::reach::Reached;
 use super::report::{Around, Control};
 use super::streams::Streams;
+use crate::adapters::s3::{Stored, Trouble};
 use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener};
 use crate::controller::ports::Progress;
 use base64::Engine;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// The manifest's name in a snapshot.
 pub(super) const MANIFEST: &str = ".seawall.json";
+
+/// How the headers that belong to an object are called where a file has extended attributes.
+pub(super) const HEADER: &str = "user.s3.";
 
 /// That something of the source is still to be read. Shared by the walk and by every file that it gave out; when the
 /// last of them is done, whoever waits for the end of reading is told.
@@ -60,7 +64,7 @@ pub(super) struct Found {
 /// Iterates over the manifest and then the volume.
 pub(super) struct Source<'a> {
     name: PathBuf,
-    manifest: Option<(Metadata, Vec<u8>)>,
+    manifest: Option<Found>,
     walk: Box<dyn Iterator<Item = Entry> + Send>,
     notes: Arc<Notes>,
     progress: Arc<Progress>,
@@ -77,6 +81,7 @@ pub(super) enum Open {
     Copy(fs::File, Box<Opener>, Arc<Progress>),
     /// One of several streams, whose length is known once it has been read.
     Stream(Arc<dyn Streams>, String, Arc<Progress>),
+    Object(Box<Stored>, Arc<Progress>, Arc<Notes>),
 }
 
 impl<'a> Source<'a> {
@@ -88,10 +93,10 @@ impl<'a> Source<'a> {
         copies: Option<Copies<'a>>,
     ) -> Self {
         let Reached { root, notes, entries, reading, .. } = reached;
-        let metadata = manifest_metadata(&manifest, root.meta());
+        let manifest = manifest_found(manifest, root.meta().mtime);
         Self {
             name: PathBuf::from(name),
-            manifest: Some((metadata, manifest)),
+            manifest: Some(manifest),
             walk: entries,
             notes,
             progress: Arc::clone(&control.progress),
@@ -105,9 +110,8 @@ impl Iterator for Source<'_> {
     type Item = Found;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some((metadata, bytes)) = self.manifest.take() {
-            let node = Node::new_node(OsStr::new(MANIFEST), NodeType::File, metadata);
-            return Some(Found { path: MANIFEST.into(), node, open: Some(Open::Manifest(bytes)) });
+        if let Some(manifest) = self.manifest.take() {
+            return Some(manifest);
         }
         loop {
             let Some(entry) = self.walk.next() else {
@@ -173,6 +177,9 @@ impl Open {
     pub(super) fn open(self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::Manifest(bytes) => Box::new(Cursor::new(bytes)),
+            Self::Object(stored, progress, notes) => {
+                Box::new(Counting { reader: Watched { reader: stored.open()?, notes }, progress, _reading: None })
+            }
             Self::Copy(reader, _, progress) => Box::new(Counting { reader, progress, _reading: None }),
             Self::File(opener, progress, reading) => {
                 Box::new(Counting { reader: opener.open()?, progress, _reading: reading })
@@ -192,6 +199,16 @@ impl Open {
         match self {
             Self::Manifest(_) | Self::Stream(..) => Ok(Vec::new()),
             Self::File(opener, ..) | Self::Copy(_, opener, _) => opener.attributes(),
+            Self::Object(stored, _, notes) => {
+                let headers = stored.headers().map_err(|trouble| {
+                    if !trouble.own {
+                        notes.lose(trouble.why.clone());
+                    }
+                    trouble.why
+                })?;
+                let kept = headers.into_iter().map(|(name, value)| (format!("{HEADER}{name}"), value.into_bytes()));
+                Ok(kept.collect())
+            }
         }
     }
 
@@ -203,6 +220,23 @@ impl Open {
     /// Whether trouble with reading it is noted by who reads it.
     pub(super) const fn tells_its_own_trouble(&self) -> bool {
         matches!(self, Self::File(..))
+    }
+}
+
+/// Tells when it is not the object but its server that is to blame.
+struct Watched<R> {
+    reader: R,
+    notes: Arc<Notes>,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).inspect_err(|error| {
+            let trouble = error.get_ref().and_then(|inner| inner.downcast_ref::<Trouble>());
+            if trouble.is_some_and(|trouble| !trouble.own) {
+                self.notes.lose(error.to_string());
+            }
+        })
     }
 }
 
@@ -255,14 +289,20 @@ pub(super) fn set_attributes(metadata: &mut Metadata, found: &[(String, Vec<u8>)
     Ok(())
 }
 
+/// The manifest as an entry.
+pub(super) fn manifest_found(manifest: Vec<u8>, mtime: (i64, u32)) -> Found {
+    let node = Node::new_node(OsStr::new(MANIFEST), NodeType::File, manifest_metadata(&manifest, mtime));
+    Found { path: MANIFEST.into(), node, open: Some(Open::Manifest(manifest)) }
+}
+
 /// The manifest's own metadata: equal as long as its content is, and different as soon as it is not.
-fn manifest_metadata(manifest: &[u8], root: &Meta) -> Metadata {
+fn manifest_metadata(manifest: &[u8], mtime: (i64, u32)) -> Metadata {
     let digest = Sha256::digest(manifest);
     let mark = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     Metadata {
         mode: Some(0o600),
-        mtime: timestamp(root.mtime).ok(),
-        atime: timestamp(root.mtime).ok(),
+        mtime: timestamp(mtime).ok(),
+        atime: timestamp(mtime).ok(),
         // Nobody restores it, and it is what tells the archiver that the content is another.
         ctime: timestamp((i64::from(mark), 0)).ok(),
         uid: Some(0),

@@ -2,14 +2,15 @@
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
+use super::fetch::Place;
 use super::index::Index;
 use super::report::{EntryKind, Size, TreeEntry};
 use super::source::{MANIFEST, unix_mode};
 use crate::adapters::lay::is_entry_name;
 use crate::reconcile::SnapshotRecord;
 use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, Tree};
-use rustic_core::{Id, TreeId};
-use std::collections::BTreeSet;
+use rustic_core::{DataId, Id, TreeId};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
@@ -197,6 +198,24 @@ impl RepositoryAdapter {
             written.map_err(|e| RepositoryError::because(Reason::Unavailable, "Could not write it out", &e))?;
             Ok(true)
         })
+    }
+
+    /// As [`RepositoryAdapter::content`], where it is known already where the data lies.
+    pub(super) fn write_content(
+        &self,
+        node: &Node,
+        places: &HashMap<DataId, Place>,
+        into: &mut dyn Write,
+    ) -> Result<(), RepositoryError> {
+        let mut last = None;
+        for id in node.content.iter().flatten() {
+            let place = places.get(id).ok_or_else(|| self.missing(&[]))?;
+            let pack = super::fetch::reuse(&mut last, place, self)?;
+            let plain = self.blob(pack, id, place)?;
+            into.write_all(&plain)
+                .map_err(|e| RepositoryError::because(Reason::Unavailable, "Could not write it out", &e))?;
+        }
+        Ok(())
     }
 }
 

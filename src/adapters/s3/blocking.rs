@@ -10,12 +10,21 @@ use tokio::runtime::Runtime;
 /// # Errors
 /// No thread could be started.
 pub fn wait<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    runtime().map(|runtime| runtime.block_on(work))
+}
+
+/// Has something asked in the background.
+///
+/// # Errors
+/// As for [`wait`].
+pub(super) fn start(work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    runtime().map(|runtime| drop(runtime.spawn(work)))
+}
+
+fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("s3").enable_all().build()
     });
-    match runtime {
-        Ok(runtime) => Ok(runtime.block_on(work)),
-        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
-    }
+    runtime.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
 }

@@ -63,6 +63,12 @@ pub enum Refused {
 }
 
 impl S3Error {
+    /// Whether it concerns one object alone, because it is gone or was changed.
+    #[must_use]
+    pub fn is_of_one_object(&self) -> bool {
+        matches!(self.refused(), Some(Refused::NoObject | Refused::Changed))
+    }
+
     /// What a refusal means; `None`: there was no answer, or one that makes no sense.
     #[must_use]
     pub fn refused(&self) -> Option<Refused> {
@@ -104,6 +110,11 @@ struct Error {
     region: String,
     #[serde(default)]
     message: String,
+}
+
+/// An answer that makes no sense.
+pub(super) fn unexpected(what: &str, why: &str) -> S3Error {
+    S3Error::Unexpected { what: what.to_owned(), why: why.to_owned() }
 }
 
 /// What an answer other than 2xx says.

@@ -1,6 +1,6 @@
 //! Objects: listing, reading, writing, removing them.
 
-use super::error::refusal;
+use super::error::{refusal, unexpected};
 use super::{Ask, S3, S3Error, parse};
 use bytes::Bytes;
 use hyper::Method;
@@ -29,11 +29,28 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// What lies right below a prefix that ends with a slash, or is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Level {
+    /// Objects of which no more slash is in the key.
+    pub objects: Vec<Object>,
+    /// Prefixes with one more slash, at their end.
+    pub prefixes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Common {
+    prefix: String,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listing {
     #[serde(default)]
     contents: Vec<Contents>,
+    #[serde(default)]
+    common_prefixes: Vec<Common>,
     #[serde(default)]
     is_truncated: bool,
     next_continuation_token: Option<String>,
@@ -57,24 +74,59 @@ impl S3 {
     /// # Errors
     /// See [`S3Error`].
     pub async fn list(&self, prefix: &str, after: Option<&str>, most: u16) -> Result<Page, S3Error> {
+        let (level, next) = self.listed(prefix, after, most, &[]).await?;
+        Ok(Page { objects: level.objects, next })
+    }
+
+    /// Everything right below a prefix.
+    ///
+    /// # Errors
+    /// See [`S3Error`].
+    pub async fn level(&self, prefix: &str) -> Result<Level, S3Error> {
+        let (mut whole, mut after) = (Level::default(), None);
+        loop {
+            let (level, next) = self.listed(prefix, after.as_deref(), 1000, &[("delimiter", "/")]).await?;
+            whole.objects.extend(level.objects);
+            whole.prefixes.extend(level.prefixes);
+            after = next;
+            if after.is_none() {
+                return Ok(whole);
+            }
+        }
+    }
+
+    /// A part of a listing, and what asks for the next one.
+    async fn listed(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: u16,
+        more: &[(&str, &str)],
+    ) -> Result<(Level, Option<String>), S3Error> {
         let what = format!("list bucket {}", self.bucket);
         let most = most.to_string();
         let mut query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix), ("max-keys", &most)];
+        query.extend(more);
         query.extend(after.map(|token| ("continuation-token", token)));
         let listing: Listing = parse(&what, &["ListBucketResult"], &self.need(&what, Ask::get(None, &query)).await?)?;
         let encoded = listing.encoding_type.as_deref() == Some("url");
-        let unexpected = |why: &str| S3Error::Unexpected { what: what.clone(), why: why.to_owned() };
+        let unexpected = |why: &str| unexpected(&what, why);
+        let plain = |key: String| {
+            let key = if encoded { decode(&key) } else { Some(key) };
+            key.ok_or_else(|| unexpected("a key that is not UTF-8"))
+        };
+        let prefixes =
+            listing.common_prefixes.into_iter().map(|common| plain(common.prefix)).collect::<Result<_, _>>()?;
         let mut objects = Vec::with_capacity(listing.contents.len());
         for Contents { key, size, etag, last_modified } in listing.contents {
-            let key = if encoded { decode(&key) } else { Some(key) };
-            let key = key.ok_or_else(|| unexpected("a key that is not UTF-8"))?;
+            let key = plain(key)?;
             let written = last_modified.parse().map_err(|_| unexpected("a time that is none"))?;
             objects.push(Object { key, size, etag: etag.trim_matches('"').to_owned(), written });
         }
         if listing.is_truncated && listing.next_continuation_token.is_none() {
             return Err(unexpected("it is cut off and does not say where it goes on"));
         }
-        Ok(Page { objects, next: listing.next_continuation_token.filter(|_| listing.is_truncated) })
+        Ok((Level { objects, prefixes }, listing.next_continuation_token.filter(|_| listing.is_truncated)))
     }
 
     /// An object, whole, of at most `limit` bytes.
@@ -94,8 +146,8 @@ impl S3 {
     pub async fn get_range(&self, key: &str, offset: u64, length: usize, etag: Option<&str>) -> Result<Bytes, S3Error> {
         let what = format!("read {}/{key}", self.bucket);
         let last = (offset + length as u64).saturating_sub(1);
-        let mut headers = vec![("range", format!("bytes={offset}-{last}"))];
-        headers.extend(etag.map(|etag| ("if-match", format!("\"{etag}\""))));
+        let mut headers = vec![("range".into(), format!("bytes={offset}-{last}"))];
+        headers.extend(etag.map(|etag| ("if-match".into(), format!("\"{etag}\""))));
         let ask = Ask { headers, limit: length + 1024, ..Ask::get(Some(key), &[]) };
         let response = self.ask(ask).await?;
         if response.status == hyper::StatusCode::RANGE_NOT_SATISFIABLE {
@@ -114,6 +166,20 @@ impl S3 {
         Ok(body.slice(from..from.saturating_add(length).min(body.len())))
     }
 
+    /// What is told of an object without its content.
+    ///
+    /// # Errors
+    /// See [`S3Error`]; `NoObject`, also where there is no such bucket: without a body, nobody says which.
+    pub async fn head(&self, key: &str) -> Result<Object, S3Error> {
+        let what = format!("look at {}/{key}", self.bucket);
+        let response = self.need(&what, Ask { method: Method::HEAD, ..Ask::get(Some(key), &[]) }).await?;
+        let told = |name: &str| response.header(name).ok_or_else(|| unexpected(&what, &format!("no {name} is told")));
+        let size = told("content-length")?.parse().map_err(|_| unexpected(&what, "a length that is none"))?;
+        let written = jiff::fmt::rfc2822::parse(told("last-modified")?);
+        let written = written.map_err(|_| unexpected(&what, "a time that is none"))?.timestamp();
+        Ok(Object { key: key.to_owned(), size, etag: told("etag")?.trim_matches('"').to_owned(), written })
+    }
+
     /// Writes an object. It is there whole, or, where this fails, it may be there whole or not at all.
     ///
     /// # Errors
@@ -129,7 +195,7 @@ impl S3 {
     /// See [`S3Error`].
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), S3Error> {
         let source = format!("/{}/{}", self.bucket, super::sign::encode(from, true));
-        let headers = vec![("x-amz-copy-source", source)];
+        let headers = vec![("x-amz-copy-source".into(), source)];
         let ask = Ask { method: Method::PUT, headers, ..Ask::get(Some(to), &[]) };
         self.need(&format!("copy {}/{from}", self.bucket), ask).await.map(|_| ())
     }

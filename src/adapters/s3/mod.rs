@@ -4,13 +4,17 @@ mod blocking;
 mod error;
 mod lifecycle;
 mod list;
+mod read;
 mod settings;
 mod sign;
+mod write;
 
 pub use blocking::wait;
 pub use error::{Refused, S3Error};
-pub use list::{Object, Page};
+pub use list::{Level, Object, Page};
+pub use read::{Content, Stored, Trouble};
 pub use settings::{Settings, region, settings};
+pub use write::Upload;
 
 use super::http_client::{HttpClient, HttpError, Limits, Patience, Reach, Request, Response};
 use super::key::{self, KeyError, Secret};
@@ -19,7 +23,9 @@ use crate::policy::S3Access;
 use bytes::Bytes;
 use hyper::Method;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An access key.
 #[derive(Debug, Clone)]
@@ -38,6 +44,25 @@ impl Keys {
     pub fn read(access: &S3Access) -> Result<Self, KeyError> {
         Ok(Self { id: key::read(&access.access_key_id_from)?, secret: key::read(&access.secret_access_key_from)? })
     }
+}
+
+/// For long work: a part of 16 MiB takes some minutes on a slow line.
+pub const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(10),
+    attempt: Duration::from_mins(5),
+    pause: Duration::from_millis(500),
+    attempts: 5,
+};
+
+/// Why a bucket cannot even be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAccess {
+    /// There is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The address or the certificates are wrong.
+    #[error(transparent)]
+    Http(#[from] HttpError),
 }
 
 /// One bucket on one server, and the key to it.
@@ -60,6 +85,9 @@ impl std::fmt::Debug for S3 {
     }
 }
 
+/// The name of a header, in lower case, and its value.
+pub type Header = (Cow<'static, str>, String);
+
 /// What is asked of a bucket, or of one object in it.
 pub(super) struct Ask<'a> {
     pub method: Method,
@@ -67,8 +95,7 @@ pub(super) struct Ask<'a> {
     pub key: Option<&'a str>,
     /// Names and values, not encoded.
     pub query: &'a [(&'a str, &'a str)],
-    /// Names in lower case.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<Header>,
     pub body: Bytes,
     /// Most bytes that the answer may have.
     pub limit: usize,
@@ -101,6 +128,14 @@ impl S3 {
             region: access.region.clone(),
             keys,
         })
+    }
+
+    /// A bucket for long work, with the key from where the document says it is.
+    ///
+    /// # Errors
+    /// There is no key, or as [`S3::new`].
+    pub fn patient(access: &S3Access) -> Result<Self, NoAccess> {
+        Ok(Self::new(access, Keys::read(access)?, PATIENCE, Arc::default())?)
     }
 
     /// The bucket's name.

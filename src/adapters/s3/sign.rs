@@ -4,7 +4,7 @@
 //! key with `//` or `..` in it, which S3 allows and people have, cannot be listed and is signed as another one; it
 //! panics where a key holds what no header may; and it would be a second XML parser and clock in the binary.
 
-use super::Keys;
+use super::{Header, Keys};
 use jiff::Timestamp;
 use ring::hmac;
 use sha2::{Digest, Sha256};
@@ -19,27 +19,27 @@ pub(super) struct Signed<'a> {
     /// The query, sorted, as it is sent.
     pub query: &'a str,
     /// Other headers that are signed: names in lower case, sorted, without `host` and the ones that are added here.
-    pub headers: &'a [(&'static str, String)],
+    pub headers: &'a [Header],
     /// SHA-256 of the body, in hex.
     pub body: &'a str,
 }
 
 /// The headers that a request is sent with, beside those that it has.
-pub(super) fn sign(keys: &Keys, region: &str, now: Timestamp, request: &Signed<'_>) -> [(&'static str, String); 3] {
+pub(super) fn sign(keys: &Keys, region: &str, now: Timestamp, request: &Signed<'_>) -> [Header; 3] {
     let time = now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &time[..8];
     let own = [
-        ("host", request.host.to_owned()),
-        ("x-amz-content-sha256", request.body.to_owned()),
-        ("x-amz-date", time.clone()),
+        ("host".into(), request.host.to_owned()),
+        ("x-amz-content-sha256".into(), request.body.to_owned()),
+        ("x-amz-date".into(), time.clone()),
     ];
     let mut headers: Vec<_> = own.iter().chain(request.headers).collect();
     headers.sort();
-    let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+    let names = headers.iter().map(|(name, _)| name.as_ref()).collect::<Vec<_>>().join(";");
     let mut canonical = format!("{}\n{}\n{}\n", request.method, request.path, request.query);
     for (name, value) in headers {
         // Writing to a string cannot fail.
-        _ = writeln!(canonical, "{name}:{}", value.trim());
+        _ = writeln!(canonical, "{name}:{}", value.split_whitespace().collect::<Vec<_>>().join(" "));
     }
     _ = write!(canonical, "\n{names}\n{}", request.body);
     let scope = format!("{day}/{region}/s3/aws4_request");
@@ -54,7 +54,7 @@ pub(super) fn sign(keys: &Keys, region: &str, now: Timestamp, request: &Signed<'
         keys.id.reveal()
     );
     let [_, body, date] = own;
-    [("authorization", said), body, date]
+    [("authorization".into(), said), body, date]
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
@@ -93,7 +93,7 @@ mod tests {
                 "GET",
                 "/test.txt",
                 "",
-                vec![("range", "bytes=0-9".to_owned())],
+                vec![("range".into(), "bytes=0-9".to_owned())],
                 empty,
                 "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
             ),
@@ -102,8 +102,8 @@ mod tests {
                 "/test%24file.text",
                 "",
                 vec![
-                    ("date", "Fri, 24 May 2013 00:00:00 GMT".to_owned()),
-                    ("x-amz-storage-class", "REDUCED_REDUNDANCY".to_owned()),
+                    ("date".into(), "Fri, 24 May 2013 00:00:00 GMT".to_owned()),
+                    ("x-amz-storage-class".into(), "REDUCED_REDUNDANCY".to_owned()),
                 ],
                 "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072",
                 "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd",

@@ -1,6 +1,7 @@
 //! `seawall restore`: says what will happen, asks, has it done, and tells how it went.
 
 mod archive;
+mod bucket;
 mod choose;
 mod database;
 mod directory;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 /// `restore`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// The policy whose source is brought back; its snapshots are enough, it need not be in force
     #[arg(value_name = "POLICY", required_unless_present_any = ["undo", "discard"])]
@@ -49,11 +51,12 @@ pub struct Args {
     /// The newest complete snapshot of this time or before: `2026-01-23`, `2026-01-23 14:05`, or RFC 3339
     #[arg(long, value_name = "TIME", conflicts_with = "snapshot")]
     pub at: Option<String>,
-    /// Only this file or directory, relative to the root of the source
+    /// Only this file or directory, relative to the root of the source; of a bucket, objects whose keys begin so
     #[arg(long, value_name = "SUBTREE")]
     pub path: Option<String>,
-    /// Into this volume, which is empty or made, or into this directory (a name with a `/`), in place of where it came from
-    #[arg(long, value_name = "VOLUME|DIR")]
+    /// Into this volume, which is empty or made, or this bucket of the same server, or into this directory (a name with a
+    /// `/`), in place of where it came from
+    #[arg(long, value_name = "VOLUME|BUCKET|DIR")]
     pub to: Option<String>,
     /// Not a snapshot, but this archive as it is: a tar file, plain, `.gz`, `.zst`, or encrypted by `openssl enc`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["snapshot", "at", "path", "repository"])]
@@ -64,6 +67,9 @@ pub struct Args {
     /// Where a database goes.
     #[command(flatten)]
     pub database: database::Target,
+    /// Of a bucket: also replace objects that were written after the snapshot
+    #[arg(long)]
+    pub over_newer: bool,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
@@ -95,6 +101,11 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     args.opening.is_for_nothing()?;
     let peek = Peek::open(options)?;
     let chosen = choose::choose(&peek, options, args)?;
+    if !args.to.as_deref().is_some_and(plan::is_directory)
+        && let Some(bucket) = bucket::of(&peek, &chosen)?
+    {
+        return bucket::run(&peek, &chosen, bucket, args, style, clock.now());
+    }
     let path = PathBuf::from(args.path.as_deref().unwrap_or("").trim_matches('/'));
     let size = peek.with(&chosen.repository, |adapter| adapter.size_of(&chosen.snapshot.id, &path))?;
     let origin = vec![("Snapshot", chosen.line(clock.now()))];

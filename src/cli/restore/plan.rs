@@ -27,8 +27,7 @@ pub(super) struct Plan<'a> {
 impl Plan<'_> {
     /// The directory that it goes into, where it is no volume: the name of one has no `/`.
     pub fn directory(&self) -> Option<&Path> {
-        let is_directory = |to: &&str| to.contains('/') || *to == "." || *to == "..";
-        self.to.filter(is_directory).map(Path::new)
+        self.to.filter(|to| is_directory(to)).map(Path::new)
     }
 
     /// The other volume that it goes into.
@@ -120,4 +119,9 @@ pub(super) fn history(options: &Options, action: &RestoreAction) -> Vec<Outcome>
         run.operation == Operation::Restore && run.result == RunResult::Success && run.restored.is_some()
     });
     runs
+}
+
+/// Whether `--to` names a directory, and not a volume or a bucket.
+pub(super) fn is_directory(to: &str) -> bool {
+    to.contains('/') || to == "." || to == ".."
 }

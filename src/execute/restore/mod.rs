@@ -68,7 +68,11 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: RestoreAction,
         return ended_badly(outcome, &error, executor.clock.now());
     };
     let task = Task { executor, restores, work, source: &action.source, control };
+    let source = work.desired.policies.get(&action.source.policy).map(|policy| &policy.source);
     let done = match &action.step {
+        RestoreStep::Bring { .. } if matches!(source, Some(Source::Bucket(_))) => {
+            Err(refused("Objects are put back by `seawall restore` itself, and not by the operator"))
+        }
         RestoreStep::Bring { .. } | RestoreStep::Unpack { .. } => bring::run(&task, &action.step).await,
         RestoreStep::Undo(restore) => undo(&task, restore).await,
         RestoreStep::Discard(restore) => discard(&task, restore).await,

@@ -115,7 +115,7 @@ fn elsewhere(known: &Surroundings<'_>, add: &mut impl FnMut(&'static str, String
             Source::Bucket(bucket) => {
                 let text = format!(
                     "See that the bucket {} can be reached from here, and that it is protected: what is in it was not on the host",
-                    bucket.source()
+                    bucket.source
                 );
                 add("bucket", text, vec![format!("seawall describe policy {}", word(name))]);
             }

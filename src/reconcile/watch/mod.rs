@@ -11,7 +11,7 @@ pub mod expiry;
 use super::Observed;
 use super::backups::earliest;
 use super::freshness::later;
-use crate::policy::{Desired, Policy, Source, Treatment};
+use crate::policy::{Desired, Policy, Source};
 use crate::status::model::Truth;
 use bucket::BucketAnswer;
 use database::DatabaseAnswer;
@@ -134,6 +134,9 @@ pub struct Watched {
     /// newest look learnt nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<String>,
+    /// Whether snapshots are made of it as well.
+    #[serde(default)]
+    pub copied: bool,
 }
 
 /// The conclusions about all sources outside the host, sorted by policy; and when time alone changes one.
@@ -141,7 +144,7 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, now: Timestamp) -
     let mut wake_at = None;
     let mut watched = Vec::new();
     for policy in desired.policies.values() {
-        if !matches!(policy.treatment, Treatment::Watch(_)) {
+        if policy.look().is_none() {
             continue;
         }
         let probe = observed.probes.get(&policy.name).filter(|probe| probe.digest == policy.digest);
@@ -155,7 +158,7 @@ pub(super) fn conclude(desired: &Desired, observed: &Observed, now: Timestamp) -
 fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched> {
     let (kind, provider, name, source) = match &policy.source {
         Source::ManagedDatabase(db) => (Kind::Database, db.provider.as_str(), db.id.clone(), db.name()),
-        Source::Bucket(bucket) => (Kind::Bucket, bucket.provider.as_str(), bucket.name.clone(), bucket.source()),
+        Source::Bucket(bucket) => (Kind::Bucket, bucket.provider.as_str(), bucket.name.clone(), bucket.source.clone()),
         Source::Volume(_) | Source::Path(_) | Source::Postgres(_) => return None,
     };
     let unknown = |reason: &str, message: String| Judgement::new(Truth::Unknown, reason, message);
@@ -188,6 +191,7 @@ fn one(policy: &Policy, probe: Option<&Probe>, now: Timestamp) -> Option<Watched
         deadline: None,
         failed: false,
         protection: None,
+        copied: policy.backup().is_some(),
     };
     match (&policy.source, answer) {
         (source, Err(why)) => {

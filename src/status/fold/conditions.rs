@@ -27,7 +27,8 @@ pub(super) fn of(
     let mut found: Vec<(&'static str, Found<'_>)> = vec![("Accepted", accepted(policy, inputs))];
     if let Some(watched) = &policy.watched {
         found.extend(outside(watched));
-    } else if policy.exempt.is_none() {
+    }
+    if policy.exempt.is_none() && policy.is_copied() {
         found.push(("SourceReadable", readable(policy, decisions, inputs)));
         found.push(("BackupFresh", fresh(policy, decisions, now)));
         found.push(("RetentionApplied", retention(policy)));
@@ -92,7 +93,7 @@ fn outside(watched: &Watched) -> Vec<(&'static str, Found<'_>)> {
 }
 
 fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>) -> Finding {
-    if policy.kind == "path" || policy.kind == "postgres" {
+    if matches!(policy.kind.as_str(), "path" | "postgres" | "bucket") {
         return readable_by_runs(policy);
     }
     let docker = &inputs.observed.docker;
@@ -116,7 +117,7 @@ fn readable(policy: &PolicyStatus, decisions: &[&Decision], inputs: &Inputs<'_>)
     }
 }
 
-/// A path or a database is looked at by the runs that read it, and by nothing else.
+/// A path, a database or a bucket is looked at by the runs that read it, and by nothing else.
 fn readable_by_runs(policy: &PolicyStatus) -> Finding {
     match policy.sources.first().and_then(|source| source.last_run.as_ref()) {
         None => (Truth::Unknown, "NotReadYet", "no run has read it yet".to_owned()),

@@ -163,7 +163,9 @@ fn glance(book: &mut Book, status: &StatusSnapshot, now: Timestamp) {
                 Kind::Bucket => format!("protection: {}", watched.protection.as_deref().unwrap_or("**unknown**")),
             };
             rows.push(row(&format!("{} at {}", watched.name, watched.provider), newest, "-".to_owned()));
-            continue;
+            if !policy.is_copied() {
+                continue;
+            }
         }
         if policy.sources.is_empty() {
             rows.push(row("nothing matches", "-".to_owned(), "-".to_owned()));
@@ -227,7 +229,11 @@ fn protected(book: &mut Book, policy: &PolicyStatus, status: &StatusSnapshot, no
             Verdict::UpToDate => String::new(),
             _ => format!("; now: {}", clean(&source.why)),
         };
-        let users = if policy.kind == "path" { String::new() } else { format!(", used by {users}") };
+        let users = if matches!(policy.kind.as_str(), "path" | "bucket") {
+            String::new()
+        } else {
+            format!(", used by {users}")
+        };
         book.item(format!("{} {}{users}{verdict}", noun(policy), code(&source.source)));
         for store in &source.repositories {
             let newest = match (&store.newest, store.known) {
@@ -263,6 +269,7 @@ fn noun(policy: &PolicyStatus) -> &'static str {
     match policy.kind.as_str() {
         "path" => "Path",
         "postgres" => "Database",
+        "bucket" => "Bucket",
         _ => "Volume",
     }
 }

@@ -50,7 +50,7 @@ fn one_source(book: &mut Book, policy: &PolicyStatus, source: &SourceStatus, sta
     };
     let users = status.volumes.get(&source.source).map_or(&[][..], |volume| volume.used_by.as_slice());
     let stops = match users {
-        _ if policy.kind == "path" => "no container is stopped".to_owned(),
+        _ if matches!(policy.kind.as_str(), "path" | "bucket") => "no container is stopped".to_owned(),
         _ if policy.kind == "postgres" => "stops no container, and ends the sessions of the database".to_owned(),
         [] => "no container uses it now".to_owned(),
         users => format!("stops {} and starts what ran before", clean(&users.join(", "))),

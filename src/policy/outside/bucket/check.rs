@@ -53,12 +53,20 @@ pub(in crate::policy) fn bucket(check: &mut Check<'_>, raw: &raw::Bucket) -> Opt
         provider,
         name: raw.name.clone(),
         prefix: raw.prefix.clone(),
+        source: source(raw),
+        copy: raw.copy,
         s3,
         cloudflare,
         require: raw.protection.require.clone(),
         keep_at_least: raw.keep_at_least,
         residency: raw.residency.clone(),
     })
+}
+
+/// The name of the source.
+fn source(raw: &raw::Bucket) -> String {
+    let slash = if raw.prefix.is_empty() { "" } else { "/" };
+    format!("{}/{}{slash}{}", raw.provider.as_str(), raw.name, raw.prefix)
 }
 
 /// The name of a bucket: it goes into the path of a URL, and names a series.
@@ -134,7 +142,7 @@ fn s3(
 ) -> Option<S3Access> {
     let (id, secret) = match (&raw.access_key_id_from, &raw.secret_access_key_from) {
         (Some(id), Some(secret)) => (id.clone(), secret.clone()),
-        (None, None) if raw.provider == BucketProvider::CloudflareR2 => return None,
+        (None, None) if raw.provider == BucketProvider::CloudflareR2 && !raw.copy => return None,
         (Some(_), None) => {
             check.find(&at("secretAccessKeyFrom"), "the field is missing: the id of a key is nothing without it");
             return None;

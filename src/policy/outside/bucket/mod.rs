@@ -17,12 +17,16 @@ pub struct Bucket {
     pub provider: BucketProvider,
     /// Its name.
     pub name: String,
+    /// The name of the source: `PROVIDER/NAME`, and the prefix where there is one.
+    pub source: String,
     /// Only what begins with this matters; empty: everything.
     pub prefix: String,
     /// How it is reached by S3's protocol. `None`: not at all, Cloudflare's API is enough.
     pub s3: Option<S3Access>,
     /// How Cloudflare's API is reached, for an R2 bucket.
     pub cloudflare: Option<CloudflareAccess>,
+    /// Whether its objects are copied into repositories.
+    pub copy: bool,
     /// Any of these is enough; not empty.
     pub require: Vec<ProtectionKind>,
     /// What has to be kept of what was deleted or overwritten.
@@ -45,13 +49,6 @@ pub struct CloudflareAccess {
 }
 
 impl Bucket {
-    /// The name of the source: `PROVIDER/NAME`, and the prefix where there is one.
-    #[must_use]
-    pub fn source(&self) -> String {
-        let slash = if self.prefix.is_empty() { "" } else { "/" };
-        format!("{}/{}{slash}{}", self.provider.as_str(), self.name, self.prefix)
-    }
-
     /// The meaning, for the digest.
     pub(in crate::policy) fn meaning(&self) -> Json {
         let cloudflare = self.cloudflare.as_ref().map(|cloudflare| {
@@ -64,7 +61,7 @@ impl Bucket {
         });
         let mut require: Vec<_> = self.require.iter().map(|kind| kind.as_str()).collect();
         require.sort_unstable();
-        json!({
+        let mut meaning = json!({
             "provider": self.provider.as_str(),
             "name": self.name,
             "prefix": self.prefix,
@@ -73,6 +70,10 @@ impl Bucket {
             "require": require,
             "keepAtLeast": self.keep_at_least,
             "residency": self.residency,
-        })
+        });
+        if self.copy {
+            meaning["copy"] = true.into();
+        }
+        meaning
     }
 }

@@ -33,6 +33,9 @@ pub struct Bucket {
     /// Cloudflare: where a token for its API is read from, which bucket locks are read with. It needs `Workers R2
     /// Storage Read`.
     pub token_from: Option<SecretRef>,
+    /// Whether its objects are copied into the policy's repositories as well. The access key has to read and list them.
+    #[serde(default)]
+    pub copy: bool,
     /// What has to protect the objects.
     #[serde(default)]
     pub protection: Protection,

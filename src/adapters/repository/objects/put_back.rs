@@ -1,0 +1,179 @@
+//! Objects of a snapshot, back into a bucket.
+
+use super::names::key;
+use super::walk::mark;
+use crate::adapters::repository::error::{Reason, RepositoryError};
+use crate::adapters::repository::report::Control;
+use crate::adapters::repository::source::HEADER;
+use crate::adapters::repository::{RepositoryAdapter, interrupted, lock};
+use crate::adapters::s3::{Header, Object, Refused, S3, Upload, wait};
+use crate::reconcile::FileProblem;
+use rustic_core::DataId;
+use rustic_core::repofile::Node;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many objects are written at once, each with 16 MiB in memory at most.
+const AT_ONCE: usize = 4;
+/// For how many objects it is looked up at once where their data lies.
+const BATCH: usize = 1000;
+
+/// Which objects are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Only keys that begin with this: one key, many, or, empty, all.
+    pub prefix: &'a str,
+    /// Whether an object that was written after the one in the snapshot may be replaced.
+    pub over_newer: bool,
+}
+
+/// What was put back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PutBack {
+    /// Objects that were written.
+    pub objects: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Objects that are there already, just so.
+    pub same: u64,
+    /// Objects that were left as they are because they are newer.
+    pub newer: Vec<String>,
+    /// What could not be put back.
+    pub problems: Vec<FileProblem>,
+}
+
+impl RepositoryAdapter {
+    /// Writes objects of a snapshot into a bucket, under their own keys. What is there already with the same content stays;
+    /// what is newer stays too unless it is wanted otherwise; nothing is deleted.
+    ///
+    /// # Errors
+    /// The snapshot cannot be read, or the bucket not be listed. Trouble with single objects is in the report.
+    pub fn put_back(
+        &self,
+        id: &str,
+        s3: &S3,
+        wanted: Wanted<'_>,
+        control: &Control,
+    ) -> Result<PutBack, RepositoryError> {
+        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
+        let index = self.resident()?;
+        let root = self.node_at(&index, id, Path::new(""))?;
+        let report = Mutex::new(PutBack::default());
+        let mut batch: Vec<(String, Node)> = Vec::with_capacity(BATCH);
+        self.visit(&index, &root, &mut |path, node| {
+            if !node.is_file() {
+                return Ok(());
+            }
+            let no_key = || RepositoryError::new(Reason::Refused, "This snapshot holds files, and no objects");
+            let key = key(path).ok_or_else(no_key)?;
+            if key.starts_with(wanted.prefix) {
+                batch.push((key, node.clone()));
+                if batch.len() == BATCH {
+                    self.put_batch(&std::mem::take(&mut batch), s3, wanted, &report, control)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.put_batch(&batch, s3, wanted, &report, control)?;
+        let report = lock(&report).clone();
+        if report == PutBack::default() {
+            let message = format!("No object of this snapshot has a key that begins with `{}`", wanted.prefix);
+            return Err(RepositoryError::new(Reason::NotFound, message));
+        }
+        Ok(report)
+    }
+
+    fn put_batch(
+        &self,
+        batch: &[(String, Node)],
+        s3: &S3,
+        wanted: Wanted<'_>,
+        report: &Mutex<PutBack>,
+        control: &Control,
+    ) -> Result<(), RepositoryError> {
+        let contents: Vec<DataId> = batch.iter().flat_map(|(_, node)| node.content.iter().flatten().copied()).collect();
+        let places = self.places(&contents)?;
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((key, node)) = batch.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if control.cancel.is_cancelled() {
+                    return;
+                }
+                let done = self.put_one(key, node, &places, s3, wanted);
+                let mut report = lock(report);
+                match done {
+                    Ok(Put::Written) => {
+                        report.objects += 1;
+                        report.bytes += node.meta.size;
+                        control.progress.add_files(1);
+                        control.progress.add_bytes(node.meta.size);
+                    }
+                    Ok(Put::Same) => report.same += 1,
+                    Ok(Put::Newer) => report.newer.push(key.clone()),
+                    Err(error) => {
+                        report.problems.push(FileProblem { path: key.clone(), problem: error.told() });
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(work);
+            }
+        });
+        if control.cancel.is_cancelled() { Err(interrupted()) } else { Ok(()) }
+    }
+
+    fn put_one(
+        &self,
+        key: &str,
+        node: &Node,
+        places: &HashMap<DataId, crate::adapters::repository::fetch::Place>,
+        s3: &S3,
+        wanted: Wanted<'_>,
+    ) -> Result<Put, RepositoryError> {
+        let failed = |error: &dyn std::error::Error| {
+            RepositoryError::because(Reason::Unavailable, format!("{key} could not be put back"), error)
+        };
+        if let Some(there) = there(s3, key).map_err(|e| failed(&e))? {
+            // The same `ETag` is the same content, unless it was written in parts of another length.
+            if there.size == node.meta.size && mark(&there.etag) == node.meta.inode {
+                return Ok(Put::Same);
+            }
+            if !wanted.over_newer && node.meta.mtime.is_none_or(|then| there.written > then) {
+                return Ok(Put::Newer);
+            }
+        }
+        let mut upload = Upload::new(s3, key, node.meta.size, headers(node));
+        self.write_content(node, places, &mut upload)?;
+        upload.finish().map_err(|e| failed(&e))?;
+        Ok(Put::Written)
+    }
+}
+
+/// What became of one.
+enum Put {
+    Written,
+    Same,
+    Newer,
+}
+
+/// What lies under a key now.
+fn there(s3: &S3, key: &str) -> std::io::Result<Option<Object>> {
+    match wait(s3.head(key))? {
+        Ok(object) => Ok(Some(object)),
+        Err(error) if error.refused() == Some(Refused::NoObject) => Ok(None),
+        Err(error) => Err(std::io::Error::other(error)),
+    }
+}
+
+/// The headers that were kept with an object.
+fn headers(node: &Node) -> Vec<Header> {
+    let kept = node.meta.extended_attributes.iter().filter_map(|attribute| {
+        let name = attribute.name.strip_prefix(HEADER)?;
+        Some((name.to_owned().into(), String::from_utf8(attribute.value.clone()?).ok()?))
+    });
+    kept.collect()
+}
