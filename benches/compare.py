@@ -106,7 +106,8 @@ def report(asked, competitors, results, files, megabytes):
         for tool in competitors:
             wall, cpu, rss, stored = medians[tool.name]
             ratio = f"{wall / base:.2f}" if base else "-"
-            print(f"| {tool.name} | {wall:.2f} | {ratio} | {cpu:.2f} | {rss:.0f} | {stored:.0f} |")
+            name = tool.name.replace("|", "\\|")
+            print(f"| {name} | {wall:.2f} | {ratio} | {cpu:.2f} | {rss:.0f} | {stored:.0f} |")
         print()
 
 

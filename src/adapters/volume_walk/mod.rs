@@ -145,8 +145,7 @@ impl Walk {
         })
     }
 
-    /// Leaves the attributes of regular files to [`Opener::attributes`]: they cost more than all else that is asked about
-    /// a file, and of one that did not change nobody wants them.
+    /// Leaves the attributes of regular files to [`Opener::attributes`]: of one that did not change nobody wants them.
     #[must_use]
     pub fn lazily(self) -> Self {
         Self { lazy: true, ..self }
