@@ -266,59 +266,6 @@ fn promtool_finds_nothing_to_say() {
     assert!(text.contains(r#"source="a \"quoted\\ name\nwith a break""#), "{text}");
 }
 
-/// The text as the library that others use writes it, from the same samples.
-fn by_the_library(status: &StatusSnapshot) -> String {
-    use prometheus::proto::{Counter, Gauge, LabelPair, Metric as Proto, MetricFamily, MetricType};
-    let mut text = String::new();
-    let samples = project::project(status);
-    for metric in names::ALL {
-        let list: Vec<Proto> = samples
-            .iter()
-            .filter(|sample| std::ptr::eq(sample.metric, *metric))
-            .map(|sample| {
-                let labels = metric.labels.iter().zip(&sample.labels).map(|(name, value)| {
-                    let mut pair = LabelPair::default();
-                    pair.set_name((*name).to_owned());
-                    pair.set_value(value.clone());
-                    pair
-                });
-                let mut one = Proto::from_label(labels.collect());
-                let (mut gauge, mut counter) = (Gauge::default(), Counter::default());
-                gauge.set_value(sample.value);
-                counter.set_value(sample.value);
-                if metric.kind == names::Kind::Gauge {
-                    one.set_gauge(gauge);
-                } else {
-                    one.set_counter(counter);
-                }
-                one
-            })
-            .collect();
-        if list.is_empty() {
-            continue;
-        }
-        let mut family = MetricFamily::default();
-        family.set_name(metric.name.to_owned());
-        family.set_help(metric.help.to_owned());
-        let gauge = metric.kind == names::Kind::Gauge;
-        family.set_field_type(if gauge { MetricType::GAUGE } else { MetricType::COUNTER });
-        family.set_metric(list);
-        prometheus::TextEncoder::new().encode_utf8(&[family], &mut text).unwrap();
-    }
-    text
-}
-
-#[test]
-fn the_text_is_what_the_library_writes() {
-    let mut hostile = policy("p", vec![source("a \"quoted\\ name\nwith a break \u{1f41f}")]);
-    hostile.suspended = true;
-    hostile.rpo_seconds = Some(u64::MAX);
-    let mut half = source("half");
-    half.last_success = Some(at(0) + Duration::from_millis(1500));
-    let status = status(vec![hostile, policy("q", vec![half, source("v")])]);
-    assert_eq!(encode::text(&status).unwrap(), by_the_library(&status));
-}
-
 /// Not a test: prints how long a scrape of 2,000 policies takes. Only a release build says anything.
 #[test]
 #[ignore = "prints a time; run with --release --no-capture"]
