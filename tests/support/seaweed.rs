@@ -1,7 +1,7 @@
 //! A real S3 server of the test's own: SeaweedFS on loopback, with two keys. It ends with the value.
 //!
 //! Settings are made with curl, whose signatures are not ours.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which fail so")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "helpers of tests, which fail so")]
 #![allow(dead_code, reason = "every test program uses some of it")]
 
 use sha2::{Digest, Sha256};
@@ -25,8 +25,13 @@ pub struct Seaweed {
 }
 
 impl Seaweed {
-    /// Starts one.
+    /// Starts one. Between the choice of ports and their use somebody else may have taken one; then it ends, and others are
+    /// tried.
     pub fn start() -> Self {
+        (0..5).find_map(|_| Self::try_start()).expect("a server on ports that nobody else takes")
+    }
+
+    fn try_start() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let identity = |(id, secret): (&str, &str), actions: &str| {
             format!(
@@ -53,12 +58,15 @@ impl Seaweed {
             .stderr(log)
             .spawn()
             .unwrap();
-        let this = Self { server, directory, port: ports[0] };
+        let mut this = Self { server, directory, port: ports[0] };
         let begun = Instant::now();
         loop {
             // It answers before it can store anything.
             if this.ask("PUT", "/begun", "").0 == 200 && this.ask("PUT", "/begun/x", "x").0 == 200 {
-                return this;
+                return Some(this);
+            }
+            if this.server.try_wait().unwrap().is_some() {
+                return None;
             }
             let log = || std::fs::read_to_string(this.directory.path().join("log")).unwrap();
             assert!(begun.elapsed() < Duration::from_mins(1), "{}", log());
@@ -139,7 +147,8 @@ impl Drop for Seaweed {
 fn free_ports(count: usize) -> Vec<u16> {
     let mut held = Vec::new();
     while held.len() < count {
-        let port = fastrand::u16(20_000..50_000);
+        // Below what the kernel gives to those who do not ask for one.
+        let port = fastrand::u16(10_000..22_000);
         let taken = [TcpListener::bind(("127.0.0.1", port)), TcpListener::bind(("127.0.0.1", port + 10_000))];
         if taken.iter().all(Result::is_ok) {
             held.push((port, taken));
