@@ -11,6 +11,7 @@ use crate::cli::output::{Lines, emit, one_line, remark};
 use crate::cli::person::{ask, on_interrupt};
 use crate::cli::style::{Style, Tone};
 use crate::cli::trouble::Advice;
+use crate::policy::postgres::short_name;
 use crate::policy::{Bucket, Source};
 use crate::reconcile::restore::is_path;
 use jiff::Timestamp;
@@ -23,8 +24,8 @@ pub(super) fn of<'a>(peek: &'a Peek, chosen: &Chosen) -> anyhow::Result<Option<&
     let name = &chosen.source.source;
     match peek.desired().policies.get(&chosen.source.policy).map(|policy| &policy.source) {
         Some(Source::Bucket(bucket)) if bucket.source == *name => Ok(Some(bucket)),
-        // A volume has no slash in its name, and a path begins with one.
-        _ if name.contains('/') && !is_path(name) => {
+        // A volume has no slash in its name, a path begins with one, and a database has its own word before it.
+        _ if name.contains('/') && !is_path(name) && short_name(name).is_none() => {
             let what = format!("{name} is a bucket, and no policy in force says how it is reached");
             Err(Advice::new(what, "put its policy back, or restore into a directory with `--to DIR`").into())
         }
