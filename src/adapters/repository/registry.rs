@@ -238,7 +238,7 @@ impl Registry {
             Ok(known) if known == location.as_os_str().as_encoded_bytes() => Err(RepositoryError::new(
                 Reason::NotFound,
                 format!(
-                    "The repository {name} was at {} and is not there any more: bring its disk or bucket back. Should it be \
+                    "The repository {name} was at {} and is not there any more: mount its disk, or bring its bucket back. Should it be \
                      gone for good, remove {} and Seawall starts a new one",
                     location.display(),
                     marker.display(),
