@@ -2,7 +2,7 @@
 
 use crate::scene::Lost;
 use crate::support::engine::Engine;
-use crate::support::operator::Host;
+use crate::support::operator::{Host, Tmpfs};
 use std::fs;
 
 #[test]
@@ -46,6 +46,8 @@ fn what_is_there_stays_and_one_policy_comes_alone() {
 fn what_is_equal_is_taken_for_recovered_without_any_history() {
     let lost = Lost::new();
     lost.lose();
+    // A rescued disk is best mounted so that nothing is written to it.
+    let _sealed = Tmpfs::sealed(&lost.repository());
     let engine = Engine::private();
     let first = Host::unnamed(&engine);
     lost.recover(&first, &["--yes"]).ok();

@@ -21,6 +21,7 @@ pub struct Host {
     dir: tempfile::TempDir,
     docker: String,
     name: Option<&'static str>,
+    env: Vec<(String, String)>,
 }
 
 /// What a command printed, and how it ended.
@@ -51,12 +52,18 @@ impl Host {
     pub fn on(docker: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policies")).unwrap();
-        Self { dir, docker: docker.to_owned(), name: Some("testhost") }
+        Self { dir, docker: docker.to_owned(), name: Some("testhost"), env: Vec::new() }
     }
 
     /// A host that is not told its name.
     pub fn unnamed(engine: &Engine) -> Self {
         Self { name: None, ..Self::new(engine) }
+    }
+
+    /// With a variable that every command of it has.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -91,6 +98,7 @@ impl Host {
     pub fn command_on(&self, policies: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).args(args);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.args(["--docker-host", &self.docker]);
         command.args(self.name.iter().flat_map(|name| ["--host", name]));
         command.arg("--policies").arg(policies).arg("--state").arg(self.state()).stdin(Stdio::null());
@@ -164,13 +172,19 @@ pub fn policy(name: &str, volume: &str, schedule: &str, more: &[&str]) -> String
     )
 }
 
-/// A small file system of its own over a directory, gone with the value.
+/// A mount over a directory, gone with the value: a small file system of its own.
 pub struct Tmpfs(PathBuf);
 
 impl Tmpfs {
     pub fn over(path: &Path, size: &str) -> Self {
         fs::create_dir_all(path).unwrap();
         run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path)).ok();
+        Self(path.to_owned())
+    }
+
+    /// A directory where it is, of which nothing may be written.
+    pub fn sealed(path: &Path) -> Self {
+        run(Command::new("mount").args(["--bind", "-o", "ro"]).args([path, path])).ok();
         Self(path.to_owned())
     }
 

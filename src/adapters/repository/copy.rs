@@ -25,7 +25,7 @@ impl RepositoryAdapter {
     ) -> Result<BackupReport, RepositoryError> {
         let id: Id = id.parse().map_err(|_| RepositoryError::new(Reason::Refused, "That is not a full snapshot id"))?;
         let _from_pass = from.gate.together(&control.cancel).map_err(|why| from.no_pass(why))?;
-        let _from_lock = Lock::take(&from.files, &from.sealer, false)?;
+        let _from_lock = Lock::to_read(&from.files, &from.sealer)?;
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::take(&self.files, &self.sealer, false)?;
 

@@ -117,6 +117,23 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// A shared lock for whoever only reads. `None`: this key, or this mount, lets nothing be written. What is read is
+    /// compared with its hashes, so that whoever removes it meanwhile makes a restore fail, and never wrong.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub(super) fn to_read(files: &Arc<Files>, sealer: &Sealer) -> Result<Option<Self>, RepositoryError> {
+        match Self::take(files, sealer, false) {
+            Err(error) if error.kind() == Reason::PermissionDenied => {
+                tracing::warn!(repository = %files.root().display(), %error, "read without a lock");
+                Ok(None)
+            }
+            taken => taken.map(Some),
+        }
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         drop(self.stop.take());
@@ -165,9 +182,9 @@ fn refuse_conflict(files: &Files, sealer: &Sealer, exclusive: bool, own: Option<
         };
         if stale {
             tracing::info!(lock = name, holder = lock.map(|l| l.holder()), "removed a stale lock");
-            // Where the bucket's own lock holds it, it stays, and is nobody's all the same.
+            // Where the bucket's own lock holds it, or nothing may be written, it stays, and is nobody's all the same.
             match files.take_away(&name) {
-                Err(error) if is_retained(&error) => {}
+                Err(error) if is_retained(&error) || is_read_only(&error) => {}
                 removed => removed.map_err(failed)?,
             }
             continue;
@@ -185,6 +202,10 @@ fn refuse_conflict(files: &Files, sealer: &Sealer, exclusive: bool, own: Option<
         }
     }
     Ok(())
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl RepositoryAdapter {
         control: &Control,
     ) -> Result<RestoreReport, RepositoryError> {
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
-        let _lock = Lock::take(&self.files, &self.sealer, false)?;
+        let _lock = Lock::to_read(&self.files, &self.sealer)?;
         let index = self.resident()?;
         let node = self.node_at(&index, id, path)?;
         let failed = |e: Errno| RepositoryError::io("restore", into, &e.into());

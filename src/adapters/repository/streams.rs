@@ -88,7 +88,7 @@ impl RepositoryAdapter {
         control: &Control,
     ) -> Result<u64, RepositoryError> {
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
-        let _lock = Lock::take(&self.files, &self.sealer, false)?;
+        let _lock = Lock::to_read(&self.files, &self.sealer)?;
         let mut into =
             Unless { writer: into, cancel: control.cancel.clone(), progress: Arc::clone(&control.progress), bytes: 0 };
         let written = self.cat(id, path, &mut into);
