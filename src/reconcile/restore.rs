@@ -168,6 +168,17 @@ pub fn is_path(source: &str) -> bool {
     source.starts_with('/')
 }
 
+/// Whether a source of this name is a bucket: such a name has a slash, and is neither a path nor a database.
+#[must_use]
+pub fn is_bucket(source: &str) -> bool {
+    source.contains('/') && !is_path(source) && short_name(source).is_none()
+}
+
+/// Whether a source of this name is a volume: paths, databases and buckets have a slash in theirs.
+fn needs_docker(source: &str) -> bool {
+    !source.contains('/')
+}
+
 /// How much a restore brought back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -197,7 +208,7 @@ pub(super) fn conclude(observed: &Observed) -> (Vec<RestoreAction>, Vec<WaitingR
 }
 
 fn obstacle(restore: &RestoreAction, observed: &Observed) -> Option<String> {
-    if !observed.docker.up && short_name(&restore.source.source).is_none() {
+    if !observed.docker.up && needs_docker(&restore.source.source) {
         return Some(format!("Docker does not answer: {}", observed.docker.message));
     }
     if let Some(run) = observed.running.iter().find(|run| touches(run, restore)) {

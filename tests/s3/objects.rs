@@ -4,7 +4,7 @@ use crate::bucket::Place;
 use crate::lab::{HOST, meta, noise};
 use crate::seaweed::ADMIN;
 use seawall::adapters::repository::{
-    BackupReport, Control, PutBack, Reason, RepositoryAdapter, RepositoryError, Wanted,
+    BackupReport, Control, Over, PutBack, Reason, RepositoryAdapter, RepositoryError, Wanted,
 };
 use seawall::adapters::s3::S3;
 use seawall::policy::RepositoryLocation;
@@ -67,7 +67,7 @@ impl World {
     }
 
     fn put_back(&self, id: &str, bucket: &str, prefix: &str, over_newer: bool) -> PutBack {
-        let wanted = Wanted { prefix, over_newer };
+        let wanted = Wanted { prefix, over: if over_newer { Over::Anything } else { Over::Older } };
         self.near.put_back(id, &self.s3(bucket), wanted, &Control::default()).unwrap()
     }
 
@@ -104,7 +104,7 @@ fn every_object_comes_back_under_its_own_key_with_its_own_headers() {
     // Elsewhere, where there is nothing.
     world.place.server.set("PUT", "/elsewhere", "");
     let back = world.put_back(&snapshot.id, "elsewhere", "", false);
-    assert_eq!((back.objects, back.same, back.newer.len()), (KEYS.len() as u64 + 1, 0, 0), "{back:?}");
+    assert_eq!((back.objects, back.same, back.kept.len()), (KEYS.len() as u64 + 1, 0, 0), "{back:?}");
     assert_eq!(back.problems, []);
     for (key, plain) in KEYS {
         // SeaweedFS keeps nothing in what ends with a slash.
@@ -133,7 +133,7 @@ fn what_is_newer_stays_unless_a_person_says_otherwise() {
     world.put("changed", "now");
     world.place.server.set("DELETE", "/files/deleted", "");
     let back = world.put_back(&snapshot.id, "files", "", false);
-    assert_eq!((back.objects, back.same, back.newer), (1, 3, vec!["changed".to_owned()]));
+    assert_eq!((back.objects, back.same, back.kept), (1, 3, vec!["changed".to_owned()]));
     assert_eq!(world.there("files", "deleted").as_deref(), Some("then"));
     assert_eq!(world.there("files", "changed").as_deref(), Some("now"));
     let back = world.put_back(&snapshot.id, "files", "chan", true);
@@ -147,7 +147,7 @@ fn what_is_newer_stays_unless_a_person_says_otherwise() {
     assert_eq!(world.put_back(&snapshot.id, "files", "part/one", false).objects, 1);
     assert_eq!(world.put_back(&snapshot.id, "files", "part/", false).objects, 1);
     assert_eq!(world.there("files", "kept"), None, "it was not asked for");
-    let none = Wanted { prefix: "nothing", over_newer: false };
+    let none = Wanted { prefix: "nothing", over: Over::Older };
     let error = world.near.put_back(&snapshot.id, &world.s3("files"), none, &Control::default()).unwrap_err();
     assert_eq!(error.kind(), Reason::NotFound);
 }

@@ -15,6 +15,7 @@ mod load;
 mod preflight;
 mod proof;
 pub mod scratch;
+mod target;
 
 pub use address::Address;
 pub use ask::{Asker, identifier, literal};
@@ -25,3 +26,4 @@ pub use exchange::{Database, Server, beside};
 pub use load::{Leaving, Load};
 pub use preflight::ServerFacts;
 pub use scratch::Scratch;
+pub use target::{Target, unfinished};

@@ -1,8 +1,9 @@
 //! What there is to recover, and what there is here.
 
-use super::{Options, Placed, Recovery, Wanted, place, secrets};
+use super::{Options, Placed, Recovery, Wanted, outside, place, secrets};
 use crate::adapters::docker::Docker;
 use crate::adapters::repository::{Registry, RepositoryAdapter, RepositoryError};
+use crate::app::Peek;
 use crate::clock::{Clock, SystemClock};
 use crate::controller::ports::{History, RunFilter};
 use crate::execute::restore::Shelf;
@@ -25,7 +26,7 @@ pub(super) fn look(options: &Options, wanted: &Wanted<'_>) -> anyhow::Result<Rec
     let documents = recovery::documents(&found);
     let name = place::name(&registry, wanted, &documents).unwrap_or_else(|| recovery::repository(&found));
     let (mut items, left_out) = recovery::choose(&found, wanted.wants, wanted.policies);
-    again(options, &mut items)?;
+    direct(&mut items, wanted.databases)?;
     let plan = place::plan(options, wanted, &name, &documents)?;
     let missing_images = block_on(missing_images(options, &found))?;
     let missing_secrets = secrets::missing(&documents, &name);
@@ -40,10 +41,28 @@ pub(super) fn look(options: &Options, wanted: &Wanted<'_>) -> anyhow::Result<Rec
         missing_images: &missing_images,
         missing_secrets: &missing_secrets,
     });
-    let files: Vec<Placed> = plan.documents.iter().map(|document| document.placed.clone()).chain([plan.key]).collect();
+    let secrets = plan.secrets.iter().map(|kept| kept.placed.clone());
+    let files: Vec<Placed> = plan.documents.iter().map(|document| document.placed.clone()).chain(secrets).collect();
     let location = registry.location(&wanted.repository).display().to_string();
-    let (documents, in_force) = (plan.documents, plan.in_force);
-    Ok(Recovery { host, repository: name, location, hosts, items, left_out, files, checklist, documents, in_force })
+    let sources = outside::sources(&documents, Peek::open(options)?.desired());
+    let (documents, secrets) = (plan.documents, plan.secrets);
+    let (repository, left) = (name, Vec::new());
+    let mut recovery = Recovery {
+        host,
+        repository,
+        location,
+        hosts,
+        items: left,
+        left_out,
+        files,
+        checklist,
+        documents,
+        secrets,
+        sources,
+    };
+    recovery.items = again(options, &recovery, items)?;
+    recovery.settle(&[]);
+    Ok(recovery)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
@@ -77,27 +96,43 @@ fn found(adapter: &RepositoryAdapter, all: &[SnapshotRecord], host: &str) -> any
     Ok(found)
 }
 
+/// Has databases go where a person said.
+fn direct(items: &mut [Item], databases: &[(String, String)]) -> anyhow::Result<()> {
+    for (policy, to) in databases {
+        let of = |item: &&mut Item| item.kind == Kind::Database && item.source.policy == *policy;
+        let item = items.iter_mut().find(of);
+        let item = item.with_context(|| format!("no database of a policy {policy} comes back, for `--to-database`"))?;
+        item.to = Some(to.clone());
+    }
+    Ok(())
+}
+
 /// Looks at what is in the place of each item now.
-pub(super) fn again(options: &Options, items: &mut [Item]) -> anyhow::Result<()> {
+pub(super) fn again(options: &Options, recovery: &Recovery, mut items: Vec<Item>) -> anyhow::Result<Vec<Item>> {
     let docker = Docker::connect(options.docker_host.as_deref())?;
-    let docker = block_on(async { Ok(docker.look(SystemClock.now()).await?) }).context("Docker has to run first")?;
+    let docker = if items.iter().any(|item| item.kind == Kind::Volume) {
+        block_on(async { Ok(docker.look(SystemClock.now()).await?) }).context("Docker has to run first")?
+    } else {
+        DockerState::default()
+    };
     let state = StateDir::open_read_only(&options.state)?;
     let undos = Shelf::look(&options.state.join("restores")).context("cannot read what restores left")?;
-    for item in items {
+    for item in &mut items {
         let there = match item.kind {
             Kind::Volume => volume(&docker, item),
             Kind::Path => path(Path::new(&item.source.source)),
-            Kind::Other => {
-                let why = "needs what it belongs to, and a person: see the checklist".to_owned();
-                There::Unknown { why }
+            Kind::Database | Kind::Bucket | Kind::Other => {
+                let (place, there) = outside::look(recovery, item);
+                item.place = place;
+                there
             }
         };
         item.there = match there {
-            There::Something => brought(&state, &undos, item)?,
+            There::Something | There::Holds { .. } => brought(&state, &undos, item, there)?,
             there => there,
         };
     }
-    Ok(())
+    Ok(items)
 }
 
 fn volume(docker: &DockerState, item: &Item) -> There {
@@ -127,7 +162,7 @@ fn directory(path: &Path) -> There {
 }
 
 /// Whether an earlier attempt brought it back: the history knows, or the record of a restore that was cut off late.
-fn brought(state: &StateDir, undos: &[Undo], item: &Item) -> anyhow::Result<There> {
+fn brought(state: &StateDir, undos: &[Undo], item: &Item, there: There) -> anyhow::Result<There> {
     let key = &item.source;
     let filter = RunFilter { policy: Some(key.policy.clone()), source: Some(key.source.clone()), limit: None };
     let runs = state.runs(&filter).map_err(anyhow::Error::msg)?;
@@ -137,7 +172,12 @@ fn brought(state: &StateDir, undos: &[Undo], item: &Item) -> anyhow::Result<Ther
     });
     let cut_off = || undos.iter().find(|u| u.source == *key && u.snapshot == item.snapshot && !u.undone);
     let at = did.map(|run| run.finished).or_else(|| cut_off().map(|undo| undo.at));
-    Ok(at.map_or(There::Something, |at| There::Restored { at }))
+    // A bucket was empty when an attempt began that was cut off; what is there of another content stays as it is.
+    let begun = || Ok::<_, anyhow::Error>(state.interrupted()?.iter().any(|run| super::brings(&run.action, item)));
+    if at.is_none() && item.kind == Kind::Bucket && begun()? {
+        return Ok(There::Empty);
+    }
+    Ok(at.map_or(there, |at| There::Restored { at }))
 }
 
 /// Where the files of an item are.

@@ -1,6 +1,7 @@
 //! Bringing a host back on another one that has nothing but a repository and its key.
 
 mod look;
+mod outside;
 mod place;
 mod secrets;
 pub mod url;
@@ -10,12 +11,13 @@ use super::once::Hands;
 use crate::adapters::key::Secret;
 use crate::adapters::repository::{Control, Registry, RepositoryAdapter, Sample};
 use crate::controller::once::Watcher;
-use crate::policy::Repository;
-use crate::reconcile::recovery::{HostFound, Item, Kind, LeftOut, There, Todo};
+use crate::policy::{Repository, Source};
+use crate::reconcile::recovery::{self, HostFound, Item, Kind, LeftOut, There, Todo};
 use crate::reconcile::restore::Manner;
-use crate::reconcile::{RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
+use crate::reconcile::{Action, RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
 use anyhow::Context;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -28,6 +30,8 @@ pub struct Wanted<'a> {
     pub key: Secret,
     /// The host, where the person named one.
     pub host: Option<&'a str>,
+    /// Where databases go whose policies' own addresses do not hold here: the policy, and what `restore --to-database` takes.
+    pub databases: &'a [(String, String)],
     /// Policies that were named; empty: all that were in force.
     pub policies: &'a [String],
     /// Whether a source is wanted.
@@ -57,7 +61,23 @@ pub struct Recovery {
     #[serde(skip)]
     documents: Vec<place::Document>,
     #[serde(skip)]
-    in_force: Repository,
+    secrets: Vec<place::Kept>,
+    #[serde(skip)]
+    sources: BTreeMap<String, Source>,
+}
+
+impl Recovery {
+    /// Says in the checklist what does not come back, or, of those that have ended, did not.
+    pub fn settle(&mut self, results: &[Recovered]) {
+        let ended = |item: &Item| results.iter().find(|one| one.source == item.source);
+        let left = self.items.iter().filter_map(|item| match (ended(item), &item.there) {
+            (Some(one), _) => one.left.as_deref().map(|why| (item, why)),
+            (None, There::Holds { what }) => Some((item, &**what)),
+            (None, There::Unknown { why }) => Some((item, &**why)),
+            (None, There::Nothing | There::Empty | There::Restored { .. } | There::Something) => None,
+        });
+        recovery::add_left(&mut self.checklist, left);
+    }
 }
 
 /// A file that is put in its place.
@@ -84,6 +104,9 @@ pub struct Recovered {
     pub message: String,
     /// Seconds that it took.
     pub seconds: f64,
+    /// Why it is still to be brought back.
+    #[serde(skip)]
+    left: Option<String>,
 }
 
 /// How the recovery of one source ended.
@@ -126,9 +149,10 @@ impl Recovering {
         let adapter =
             registry.open_with(&wanted.repository, &wanted.key).map_err(|e| anyhow::anyhow!("{}", e.told()))?;
         let hands = Hands::new(&options, "seawall recover")?;
-        place::all(&options, &hands, &recovery, &wanted.key)?;
+        place::all(&options, &hands, &recovery)?;
         // What an earlier attempt left has been put right only now.
-        look::again(&options, &mut recovery.items)?;
+        let items = std::mem::take(&mut recovery.items);
+        recovery.items = look::again(&options, &recovery, items)?;
         Ok(Self { hands, adapter, recovery })
     }
 
@@ -146,19 +170,25 @@ impl Recovering {
 
     /// Brings one source back, or says why it is left alone.
     pub fn bring(&self, item: &Item, begun: Option<Watcher>) -> Recovered {
-        let told =
-            |result, message: String, seconds| Recovered { source: item.source.clone(), result, message, seconds };
+        let told = |result, message: String, seconds| Recovered {
+            source: item.source.clone(),
+            result,
+            left: matches!(result, Ended::LeftAlone | Ended::Failed).then(|| message.clone()),
+            message,
+            seconds,
+        };
+        let kept = |what: &str| {
+            let message = format!("{what}, and nothing is written over; `{}` replaces it", recovery::command(item));
+            Recovered { left: Some(what.to_owned()), ..told(Ended::LeftAlone, message, 0.0) }
+        };
         match &item.there {
             There::Restored { at } => told(Ended::AlreadyThere, format!("was brought back on {at:.0}"), 0.0),
-            There::Unknown { why } if item.kind == Kind::Other => told(Ended::LeftAlone, why.clone(), 0.0),
-            There::Unknown { why } => told(Ended::Failed, why.clone(), 0.0),
+            There::Unknown { why } if item.kind.is_on_disk() => told(Ended::Failed, why.clone(), 0.0),
+            There::Unknown { why } => told(Ended::LeftAlone, why.clone(), 0.0),
+            There::Holds { what } => kept(what),
             There::Something => match self.is_equal(item) {
                 Ok(true) => told(Ended::AlreadyThere, "is there, and equal to the snapshot".to_owned(), 0.0),
-                Ok(false) => {
-                    let again = format!("seawall restore {} --source {}", item.source.policy, item.source.source);
-                    let message = format!("holds something else, and nothing is written over; `{again}` replaces it");
-                    told(Ended::LeftAlone, message, 0.0)
-                }
+                Ok(false) => kept("holds something else"),
                 Err(error) => {
                     told(Ended::LeftAlone, format!("holds something that cannot be compared: {error:#}"), 0.0)
                 }
@@ -179,7 +209,7 @@ impl Recovering {
             repository: self.recovery.repository.clone(),
             snapshot: item.snapshot.clone(),
             path: String::new(),
-            to: None,
+            to: outside::database_of(item, self.recovery.sources.get(&item.source.policy)),
             database: Manner::default(),
         };
         let wish = Wish::Restore(RestoreAction { source: item.source.clone(), step });
@@ -211,6 +241,14 @@ impl Recovering {
         }
         Ok(same.equal)
     }
+}
+
+/// Whether an action brings the snapshot of an item back.
+fn brings(action: &Action, item: &Item) -> bool {
+    let Action::Restore(RestoreAction { source, step: RestoreStep::Bring { snapshot, .. } }) = action else {
+        return false;
+    };
+    *source == item.source && *snapshot == item.snapshot
 }
 
 /// Compares what is written to it with a file.

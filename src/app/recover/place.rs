@@ -1,4 +1,4 @@
-//! Key, documents and name: what has to be in its place before a source can come back.
+//! Keys, documents and name: what has to be in its place before a source can come back.
 
 use super::{Hands, Options, Placed, Recovery, Wanted, url};
 use crate::adapters::key::{self, Secret};
@@ -21,12 +21,17 @@ pub(super) struct Document {
     pub placed: Placed,
 }
 
+/// A secret with the file that it goes to.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    secret: Secret,
+    pub placed: Placed,
+}
+
 /// What is put where.
 pub(super) struct Plan {
     pub documents: Vec<Document>,
-    pub key: Placed,
-    /// The repository as it will be in force.
-    pub in_force: Repository,
+    pub secrets: Vec<Kept>,
 }
 
 pub(super) fn plan(options: &Options, wanted: &Wanted<'_>, name: &str, documents: &[Written]) -> anyhow::Result<Plan> {
@@ -55,9 +60,9 @@ pub(super) fn plan(options: &Options, wanted: &Wanted<'_>, name: &str, documents
         let kept = there.map(|known| is_there(Some(&known.digest) == digest.as_ref()));
         add(format!("policy {name}"), &format!("{name}.yaml"), text, kept)?;
     }
-    keys_of_bucket(&in_force)?;
-    let key = key_place(options, wanted, &in_force)?;
-    Ok(Plan { documents: all, key, in_force })
+    let key = Kept { secret: wanted.key.clone(), placed: key_place(options, wanted, &in_force)? };
+    let secrets = std::iter::once(key).chain(keys_of_bucket(wanted, &in_force)?).collect();
+    Ok(Plan { documents: all, secrets })
 }
 
 /// The name of the repository that a document has at the place that it is recovered from. A snapshot that was copied there says
@@ -125,16 +130,30 @@ fn free(directory: &Path, file: &str) -> anyhow::Result<PathBuf> {
     free.with_context(|| format!("{} and {other} in {} are something else", file, directory.display()))
 }
 
-/// That the keys of the bucket are where the document will look for them.
-fn keys_of_bucket(in_force: &Repository) -> anyhow::Result<()> {
-    if let RepositoryLocation::S3(s3) = &in_force.location {
-        for from in [&s3.access.access_key_id_from, &s3.access.secret_access_key_from] {
-            key::read(from).with_context(|| {
-                format!("the document of the repository {} names the keys of its bucket", in_force.name)
-            })?;
+/// The keys of the bucket that were given, for the files in which the document will look for them and that are not there.
+fn keys_of_bucket(wanted: &Wanted<'_>, in_force: &Repository) -> anyhow::Result<Vec<Kept>> {
+    let (RepositoryLocation::S3(given), RepositoryLocation::S3(asked)) =
+        (&wanted.repository.location, &in_force.location)
+    else {
+        return Ok(Vec::new());
+    };
+    let (given, asked) = (&given.access, &asked.access);
+    let mut keys = Vec::new();
+    for (given, asked, what) in [
+        (&given.access_key_id_from, &asked.access_key_id_from, "id of the access key"),
+        (&given.secret_access_key_from, &asked.secret_access_key_from, "secret access key"),
+    ] {
+        match asked {
+            SecretRef::File(path) if fs::symlink_metadata(path).is_err() => {
+                let what = format!("{what} of the repository {}", in_force.name);
+                keys.push(Kept { secret: key::read(given)?, placed: Placed { what, path: path.clone(), kept: None } });
+            }
+            _ => drop(key::read(asked).with_context(|| {
+                format!("the document of the repository {} says where the {what} of its bucket is", in_force.name)
+            })?),
         }
     }
-    Ok(())
+    Ok(keys)
 }
 
 fn key_place(options: &Options, wanted: &Wanted<'_>, in_force: &Repository) -> anyhow::Result<Placed> {
@@ -167,15 +186,10 @@ fn key_place(options: &Options, wanted: &Wanted<'_>, in_force: &Repository) -> a
     Ok(Placed { what, path, kept: Some("is there already".to_owned()) })
 }
 
-/// Puts key, documents and name in their place, and notes who did it.
-pub(super) fn all(options: &Options, hands: &Hands, recovery: &Recovery, key: &Secret) -> anyhow::Result<()> {
-    let from = &recovery.in_force.password_from;
-    let path = match from {
-        Some(SecretRef::File(path)) => path.clone(),
-        _ => Registry::new(&options.state).key_path(&recovery.repository),
-    };
-    if !matches!(from, Some(SecretRef::Env(_))) && fs::symlink_metadata(&path).is_err() {
-        key::store(&path, key)?;
+/// Puts keys, documents and name in their place, and notes who did it.
+pub(super) fn all(options: &Options, hands: &Hands, recovery: &Recovery) -> anyhow::Result<()> {
+    for Kept { secret, placed } in recovery.secrets.iter().filter(|kept| kept.placed.kept.is_none()) {
+        key::store(&placed.path, secret)?;
     }
     fs::create_dir_all(&options.policies)
         .with_context(|| format!("cannot make the policies directory {}", options.policies.display()))?;

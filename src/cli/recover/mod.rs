@@ -14,7 +14,7 @@ use crate::app::recover::{self, Ended, Recovered, Recovering, Recovery, Wanted, 
 use crate::clock::Clock;
 use crate::policy::{Repository, RepositoryLocation};
 use crate::reconcile::SourceKey;
-use crate::reconcile::recovery::{Kind, There};
+use crate::reconcile::recovery::Kind;
 use anyhow::Context;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use meter::Meter;
@@ -37,9 +37,13 @@ pub struct Args {
     /// Only this policy; may be given several times [default: all that were in force]
     #[arg(long = "policy", value_name = "NAME")]
     pub only: Vec<String>,
-    /// Only volumes whose name matches, and no paths; may be given several times [default: all]
+    /// Only volumes whose name matches, and nothing else; may be given several times [default: all]
     #[arg(long = "volume", value_name = "GLOB")]
     pub volumes: Vec<String>,
+    /// The database of this policy goes into another one than its address says: see `seawall restore --to-database`. It is
+    /// empty or made; may be given several times
+    #[arg(long = "to-database", value_name = "POLICY=NAME|env:NAME|file:PATH", value_parser = database)]
+    pub databases: Vec<(String, String)>,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
@@ -52,7 +56,14 @@ pub struct Args {
 }
 
 fn location(text: &str) -> Result<RepositoryLocation, String> {
-    url::location(text, std::env::var("AWS_REGION").ok())
+    url::location(text, |name| std::env::var(name).ok())
+}
+
+fn database(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((policy, to)) if !policy.is_empty() && !to.is_empty() => Ok((policy.to_owned(), to.to_owned())),
+        _ => Err("write the policy, `=`, and the database: `db=file:/run/secrets/database_url`".to_owned()),
+    }
 }
 
 /// What was to be done, and what became of it.
@@ -91,8 +102,8 @@ pub fn run(
         let volume = args.volumes.is_empty() || kind == Kind::Volume && volumes.is_match(&source.source);
         policy && volume
     };
-    let wanted = Wanted { repository, key, host, policies: &args.only, wants: &wants };
-    let plan = recover::look(options, &wanted)?;
+    let wanted = Wanted { repository, key, host, databases: &args.databases, policies: &args.only, wants: &wants };
+    let mut plan = recover::look(options, &wanted)?;
     let table = args.format.output == Format::Table;
     if args.dry_run {
         let report = Report { plan: &plan, results: &[] };
@@ -106,6 +117,7 @@ pub fn run(
     }
     let recovering = Recovering::begin(options, &wanted, plan.clone())?;
     let results = bring(&recovering, table, style)?;
+    plan.settle(&results);
     let report = Report { plan: &plan, results: &results };
     emit(&render(args.format.output, &report, || text::checklist(&plan, style))?)?;
     let bad = results.iter().any(|one| matches!(one.result, Ended::Failed | Ended::LeftAlone));
@@ -121,8 +133,7 @@ pub fn run(
 /// One after the other, most critical first.
 fn bring(recovering: &Recovering, table: bool, style: Style) -> anyhow::Result<Vec<Recovered>> {
     let items = recovering.items();
-    let comes = |there: &There| matches!(there, There::Nothing | There::Empty);
-    let expected: u64 = items.iter().filter(|item| comes(&item.there)).map(|item| item.bytes).sum();
+    let expected: u64 = items.iter().filter(|item| item.there.takes()).map(|item| item.bytes).sum();
     let mut meter = Meter::new(expected);
     let mut results = Vec::new();
     for (nth, item) in items.iter().enumerate() {
@@ -132,7 +143,7 @@ fn bring(recovering: &Recovering, table: bool, style: Style) -> anyhow::Result<V
         }
         let watcher = meter.begin(&item.source, item.bytes);
         let one = recovering.bring(item, Some(watcher));
-        meter.end(if comes(&item.there) { item.bytes } else { 0 });
+        meter.end(if item.there.takes() { item.bytes } else { 0 });
         let line = text::result(&one, nth + 1, items.len(), meter.left(), style);
         if table {
             emit(&line)?;

@@ -5,7 +5,7 @@ use crate::app::recover::{Ended, Placed, Recovered, Recovery};
 use crate::cli::human::{bytes, count, relative, seconds, short_id, span_words};
 use crate::cli::output::{Field, Lines, one_line, table};
 use crate::cli::style::{Style, Tone};
-use crate::reconcile::recovery::{Item, There};
+use crate::reconcile::recovery::{Item, Kind, There};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) fn plan(plan: &Recovery, options: &Options, style: Style, now: Timest
         text.line(format!("  host {}: {of} ({})", one_line(&found.name), relative(found.newest, now)));
     }
     text.line("");
-    let head = ["POLICY", "VOLUME OR PATH", "CRITICALITY", "SNAPSHOT", "AS OF", "SIZE", "DRIVER", "WHAT HAPPENS"];
+    let head = ["POLICY", "SOURCE", "CRITICALITY", "SNAPSHOT", "AS OF", "SIZE", "DRIVER", "WHAT HAPPENS"];
     text += &table(style, head, items.iter().map(row).collect(), "nothing comes back");
     for one in left_out {
         text.line(format!("  left out: {}: {}", one.source, one_line(&one.why)));
@@ -36,17 +36,14 @@ pub(super) fn plan(plan: &Recovery, options: &Options, style: Style, now: Timest
     if *host != options.host {
         text.line(format!("  this host goes on under the name {host}, so that its snapshots are its own"));
     }
-    let total: u64 = items.iter().filter(|item| comes(item)).map(|item| item.bytes).sum();
+    let total: u64 = items.iter().filter(|item| item.there.takes()).map(|item| item.bytes).sum();
     text.line(format!("  {} to be restored; how long that takes is known once the first is back", bytes(total)));
     text
 }
 
-fn comes(item: &Item) -> bool {
-    matches!(item.there, There::Nothing | There::Empty)
-}
-
 fn row(item: &Item) -> [Field; 8] {
-    let volume = !item.driver.is_empty();
+    let volume = item.kind == Kind::Volume;
+    let place = &item.place;
     let labels = count(item.labels.len() as u64, "label");
     let driver = match (volume, item.options.len()) {
         (false, _) => "-".to_owned(),
@@ -55,10 +52,13 @@ fn row(item: &Item) -> [Field; 8] {
     };
     let what = match &item.there {
         There::Nothing if volume => Field::toned("made and restored", Tone::Good),
+        There::Nothing if !place.is_empty() => Field::toned(format!("made and restored: {place}"), Tone::Good),
+        There::Empty if !place.is_empty() => Field::toned(format!("restored: {place}, which is empty"), Tone::Good),
         There::Nothing | There::Empty => Field::toned("restored", Tone::Good),
         There::Restored { at } => Field::toned(format!("nothing: brought back {}", seconds(*at)), Tone::Dim),
         There::Something => Field::toned("nothing, unless it is equal: something is there", Tone::Doubt),
-        There::Unknown { why } => Field::toned(why, Tone::Bad),
+        There::Holds { what } => Field::toned(format!("nothing: {what}"), Tone::Doubt),
+        There::Unknown { why } => Field::toned(format!("nothing: {why}"), Tone::Bad),
     };
     let partial = if item.complete { "" } else { " (partial)" };
     [

@@ -2,7 +2,7 @@
 
 use super::Args;
 use super::choose::Chosen;
-use crate::adapters::repository::{Control, Wanted};
+use crate::adapters::repository::{Control, Over, Wanted};
 use crate::adapters::s3::S3;
 use crate::app::Peek;
 use crate::cli::exit::Exit;
@@ -11,9 +11,8 @@ use crate::cli::output::{Lines, emit, one_line, remark};
 use crate::cli::person::{ask, on_interrupt};
 use crate::cli::style::{Style, Tone};
 use crate::cli::trouble::Advice;
-use crate::policy::postgres::short_name;
 use crate::policy::{Bucket, Source};
-use crate::reconcile::restore::is_path;
+use crate::reconcile::restore::is_bucket;
 use jiff::Timestamp;
 
 /// The bucket that the source of a policy is.
@@ -24,8 +23,7 @@ pub(super) fn of<'a>(peek: &'a Peek, chosen: &Chosen) -> anyhow::Result<Option<&
     let name = &chosen.source.source;
     match peek.desired().policies.get(&chosen.source.policy).map(|policy| &policy.source) {
         Some(Source::Bucket(bucket)) if bucket.source == *name => Ok(Some(bucket)),
-        // A volume has no slash in its name, a path begins with one, and a database has its own word before it.
-        _ if name.contains('/') && !is_path(name) && short_name(name).is_none() => {
+        _ if is_bucket(name) => {
             let what = format!("{name} is a bucket, and no policy in force says how it is reached");
             Err(Advice::new(what, "put its policy back, or restore into a directory with `--to DIR`").into())
         }
@@ -54,10 +52,10 @@ pub(super) fn run(
     }
     let control = Control::default();
     on_interrupt(&control.cancel)?;
-    let wanted = Wanted { prefix, over_newer: args.over_newer };
+    let wanted = Wanted { prefix, over: if args.over_newer { Over::Anything } else { Over::Older } };
     let report =
         peek.with(&chosen.repository, |adapter| adapter.put_back(&chosen.snapshot.id, &s3, wanted, &control))?;
-    for key in &report.newer {
+    for key in &report.kept {
         remark(&format!("note: {}: left as it is, it was written after the snapshot; `--over-newer`", one_line(key)));
     }
     for one in &report.problems {
@@ -67,7 +65,7 @@ pub(super) fn run(
     let mut text = format!("{}: {put}, {size} put back into bucket {}", chosen.source, s3.bucket());
     for (number, what) in [
         (report.same, "there already"),
-        (report.newer.len() as u64, "newer there"),
+        (report.kept.len() as u64, "newer there"),
         (report.problems.len() as u64, "failed"),
     ] {
         if number > 0 {

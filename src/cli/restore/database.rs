@@ -3,8 +3,7 @@
 use super::choose::Chosen;
 use super::plan::{Plan, history};
 use super::{Args, carry_out};
-use crate::adapters::key;
-use crate::adapters::postgres::{Address, Asker, Clients, Database, Server};
+use crate::adapters::postgres::{Database, Target as Reached};
 use crate::app::{Options, Peek};
 use crate::cli::data::{self, Runs, Wanted};
 use crate::cli::exit::Exit;
@@ -64,14 +63,8 @@ pub(super) fn place(peek: &Peek, target: &Target, source: &SourceKey) -> Vec<(&'
 
 /// Where a database is, and what is there.
 fn look(source: &PostgresSource, name: Option<&str>) -> Option<(String, Option<Database>)> {
-    let cancel = CancellationToken::new();
-    let address = Address::parse(&key::read(&source.url_from).ok()?).ok()?;
-    let name = name.or(address.database())?.to_owned();
-    let clients = Clients::find(source.binaries.as_deref(), &cancel).ok()?;
-    let shown = address.with_database(&name).shown();
-    let asker = Asker { programs: clients.newest().clone(), address, cancel };
-    let found = Server::reach(&asker, &name).ok()?.look(&name).ok()?;
-    Some((shown, found))
+    let target = Reached::reach(&source.url_from, name, source.binaries.as_deref(), &CancellationToken::new()).ok()?;
+    Some((target.shown(), target.look().ok()?))
 }
 
 pub(super) fn run(

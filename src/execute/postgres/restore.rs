@@ -5,8 +5,7 @@
 
 use super::drill::{Stored, load};
 use super::repository_error;
-use crate::adapters::key;
-use crate::adapters::postgres::{Address, Asker, Clients, Leaving, PostgresError, Server, beside};
+use crate::adapters::postgres::{Asker, Leaving, PostgresError, Server, Target, beside, unfinished};
 use crate::adapters::repository::{Control, Reason, RepositoryAdapter, RepositoryError};
 use crate::controller::ports::{RunControl, Work};
 use crate::execute::{Executor, blank, blocking, ended_badly, fail_point::fail_point, unknown_repository};
@@ -89,18 +88,10 @@ struct Task {
     inner: Control,
 }
 
-/// The database that is written, and its server.
-struct Target {
-    name: String,
-    asker: Asker,
-    server: Server,
-    clients: Clients,
-}
-
 impl Task {
     /// How a database that is not finished is marked.
     fn unfinished(&self) -> String {
-        format!("Seawall: a restore of {} by {} that is not finished", self.key, self.host)
+        unfinished(&self.key, &self.host)
     }
 
     /// How what a restore has replaced is marked.
@@ -124,15 +115,8 @@ impl Task {
             Some(IntoDatabase::Name(name)) => (own()?, Some(name)),
             None => (own()?, None),
         };
-        let secret = key::read(&from).map_err(|error| PostgresError::refused(error.to_string()))?;
-        let address = Address::parse(&secret)?;
-        let name = name.or_else(|| address.database().map(str::to_owned));
-        let name = name.ok_or_else(|| PostgresError::refused("The address names no database"))?;
         let binaries = self.source.as_ref().and_then(|source| source.binaries.as_deref());
-        let clients = Clients::find(binaries, &self.inner.cancel)?;
-        let asker = Asker { programs: clients.newest().clone(), address, cancel: self.inner.cancel.clone() };
-        let server = Server::reach(&asker, &name)?;
-        Ok(Target { name, asker, server, clients })
+        Target::reach(&from, name.as_deref(), binaries, &self.inner.cancel)
     }
 
     fn bring(
@@ -202,6 +186,7 @@ impl Task {
                 let made = there.is_none();
                 if made {
                     server.make(&name, None, &stored.facts, &self.unfinished()).map_err(failed)?;
+                    fail_point("made");
                 }
                 let written = into(&name);
                 restored.bytes = if made { self.or_remove(&server, &name, written)? } else { written? };

@@ -6,6 +6,7 @@
 
 mod bring;
 mod content;
+mod objects;
 mod shelf;
 
 pub use shelf::{Mended, Shelf};
@@ -70,10 +71,10 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: RestoreAction,
     let task = Task { executor, restores, work, source: &action.source, control };
     let source = work.desired.policies.get(&action.source.policy).map(|policy| &policy.source);
     let done = match &action.step {
-        RestoreStep::Bring { .. } if matches!(source, Some(Source::Bucket(_))) => {
-            Err(refused("Objects are put back by `seawall restore` itself, and not by the operator"))
-        }
-        RestoreStep::Bring { .. } | RestoreStep::Unpack { .. } => bring::run(&task, &action.step).await,
+        RestoreStep::Bring { .. } | RestoreStep::Unpack { .. } => match source {
+            Some(Source::Bucket(bucket)) => objects::run(&task, bucket, &action.step).await,
+            _ => bring::run(&task, &action.step).await,
+        },
         RestoreStep::Undo(restore) => undo(&task, restore).await,
         RestoreStep::Discard(restore) => discard(&task, restore).await,
     };

@@ -1,6 +1,6 @@
 //! What a recovery cannot do, as steps for a person. Each follows from what was found.
 
-use super::{Found, Item, Kind, Written, policy};
+use super::{Found, Item, Kind, SourceKey, Written, policy};
 use crate::policy::shell::word;
 use crate::policy::{Source, Treatment};
 use crate::reconcile::compose::{self, Project};
@@ -82,6 +82,32 @@ pub fn checklist(known: &Surroundings<'_>) -> Vec<Todo> {
     list
 }
 
+/// What a restore step is called that is left over.
+const LEFT: &str = "restore";
+
+/// Puts what did not come back, each with the reason, where it belongs in a checklist: before anything is started. What was
+/// left there before goes.
+pub fn add_left<'a>(list: &mut Vec<Todo>, left: impl Iterator<Item = (&'a Item, &'a str)>) {
+    list.retain(|todo| todo.about != LEFT);
+    let at = list.iter().position(|todo| matches!(todo.about, "start" | "seawall")).unwrap_or(list.len());
+    let steps = left.map(|(item, why)| {
+        let roles = format!("seawall cat {}:globals.sql | psql …", word(&item.source.policy));
+        let roles = item.globals.then_some(roles);
+        let text = format!("Bring {} back, which is not done: {why}", item.source);
+        Todo { about: LEFT, text, commands: roles.into_iter().chain([command(item)]).collect() }
+    });
+    let steps: Vec<Todo> = steps.collect();
+    list.splice(at..at, steps);
+}
+
+/// What brings an item back later.
+#[must_use]
+pub fn command(item: &Item) -> String {
+    let SourceKey { policy, source } = &item.source;
+    let to = item.to.as_ref().map_or_else(String::new, |to| format!(" --to-database {}", word(to)));
+    format!("seawall restore {} --source {}{to}", word(policy), word(source))
+}
+
 /// The Compose projects whose containers used what is in the snapshots.
 #[must_use]
 pub fn projects(found: &[Found]) -> BTreeMap<String, Project> {
@@ -112,6 +138,8 @@ fn elsewhere(known: &Surroundings<'_>, add: &mut impl FnMut(&'static str, String
                 );
                 add("database", text, vec![format!("seawall describe policy {}", word(name))]);
             }
+            // Its objects come back as an item, or are named as one that did not.
+            Source::Bucket(bucket) if known.items.iter().any(|item| item.source.source == bucket.source) => {}
             Source::Bucket(bucket) => {
                 let text = format!(
                     "See that the bucket {} can be reached from here, and that it is protected: what is in it was not on the host",
@@ -120,10 +148,6 @@ fn elsewhere(known: &Surroundings<'_>, add: &mut impl FnMut(&'static str, String
                 add("bucket", text, vec![format!("seawall describe policy {}", word(name))]);
             }
         }
-    }
-    for item in known.items.iter().filter(|item| item.kind == Kind::Other) {
-        let command = format!("seawall restore {} --source {}", word(&item.source.policy), word(&item.source.source));
-        add("restore", format!("Bring {} back, once what it belongs to is there", item.source), vec![command]);
     }
     for name in other_repositories {
         let text = format!(

@@ -12,6 +12,10 @@ pub struct Manifest {
     pub volume: Option<VolumeMade>,
     /// Which path of the host it is, where the source is one.
     pub path: Option<HostPath>,
+    /// What was dumped, where the source is a database.
+    pub postgres: Option<Dumped>,
+    /// Which bucket it is, where the source is one.
+    pub bucket: Option<Copied>,
     /// The containers that used it.
     pub containers: Vec<User>,
     /// The policy that it was made for.
@@ -42,6 +46,22 @@ pub struct HostPath {
     pub path: String,
     /// Whether it is one file.
     pub file: bool,
+}
+
+/// A database that was dumped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Dumped {
+    /// Whether roles and tablespaces are with it.
+    pub globals: bool,
+}
+
+/// A bucket whose objects were copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Copied {
+    /// Its name.
+    pub name: String,
 }
 
 /// A container that used a volume.

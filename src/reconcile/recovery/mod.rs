@@ -4,7 +4,7 @@
 mod checklist;
 mod manifest;
 
-pub use checklist::{Surroundings, Todo, checklist, projects};
+pub use checklist::{Surroundings, Todo, add_left, checklist, command, projects};
 pub use manifest::{HostPath, Manifest, User, VolumeMade, Written};
 
 use super::{SnapshotRecord, SourceKey};
@@ -79,8 +79,20 @@ pub enum Kind {
     Volume,
     /// A path of the host.
     Path,
-    /// Something that needs more than a disk to come back to.
+    /// A database that was dumped.
+    Database,
+    /// A bucket whose objects were copied.
+    Bucket,
+    /// Something of which this Seawall knows nothing.
     Other,
+}
+
+impl Kind {
+    /// Whether it lies on the disk of the host. What does comes back first: servers may run on it.
+    #[must_use]
+    pub const fn is_on_disk(self) -> bool {
+        matches!(self, Self::Volume | Self::Path)
+    }
 }
 
 /// What there is on this host in the place of something that is to come back.
@@ -98,11 +110,24 @@ pub enum There {
     },
     /// Something else, which is left alone unless it turns out to be equal.
     Something,
+    /// A database or a bucket that holds something.
+    Holds {
+        /// What, in words.
+        what: String,
+    },
     /// That could not be found out, or is nothing that can be restored here.
     Unknown {
         /// Why, and what to do.
         why: String,
     },
+}
+
+impl There {
+    /// Whether something is brought back into its place.
+    #[must_use]
+    pub const fn takes(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Empty)
+    }
 }
 
 /// One source that comes back.
@@ -131,6 +156,13 @@ pub struct Item {
     pub options: BTreeMap<String, String>,
     /// The volume's labels.
     pub labels: BTreeMap<String, String>,
+    /// The place that a database or bucket has, in words, where it could be looked at; empty for anything else.
+    pub place: String,
+    /// The database that a person named for it, in place of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Whether the roles of its server are with the dump.
+    pub globals: bool,
     /// What there is in its place.
     pub there: There,
 }
@@ -180,7 +212,8 @@ pub fn policy(text: &str) -> Option<Policy> {
     })
 }
 
-/// What comes back, the most critical first and of those the smallest, and what does not.
+/// What comes back, and what does not: volumes and paths, then databases and buckets; of each the most critical first and of
+/// those the smallest.
 ///
 /// A policy that was no longer in force does not, unless it is `named`; of several that speak of one volume, the newest
 /// snapshot does.
@@ -192,7 +225,7 @@ pub fn choose(
 ) -> (Vec<Item>, Vec<LeftOut>) {
     let documents = documents(found);
     let in_force = |name: &str| documents.iter().any(|known| known.is_policy() && known.name == name);
-    let mut winners: BTreeMap<&str, &Found> = BTreeMap::new();
+    let mut winners: BTreeMap<(&str, &str), &Found> = BTreeMap::new();
     let mut left_out = Vec::new();
     let mut leave = |found: &Found, why: String| left_out.push(LeftOut { source: found.source.clone(), why });
     for one in found.iter().filter(|one| wanted(&one.source, kind(&one.manifest))) {
@@ -201,27 +234,32 @@ pub fn choose(
             leave(one, format!("the policy was no longer in force; `--policy {policy}` brings it back all the same"));
             continue;
         }
-        match winners.get(source.as_str()) {
+        // A name of a volume or path is one thing on a host; databases of two servers may share theirs.
+        let server = if kind(&one.manifest).is_on_disk() { "" } else { policy };
+        match winners.get(&(server, source.as_str())) {
             Some(other) if other.snapshot.time >= one.snapshot.time => {
                 leave(one, format!("policy {} has a newer snapshot of it", other.source.policy));
             }
             Some(other) => {
                 leave(other, format!("policy {policy} has a newer snapshot of it"));
-                winners.insert(source, one);
+                winners.insert((server, source), one);
             }
-            None => drop(winners.insert(source, one)),
+            None => drop(winners.insert((server, source), one)),
         }
     }
     let mut items: Vec<Item> = winners.into_values().map(|found| item(found, &documents)).collect();
-    items.sort_by(|a, b| (a.criticality, a.bytes, &a.source).cmp(&(b.criticality, b.bytes, &b.source)));
+    let order = |item: &Item| (!item.kind.is_on_disk(), item.criticality, item.bytes, item.source.clone());
+    items.sort_by_cached_key(order);
     (items, left_out)
 }
 
 fn kind(manifest: &Manifest) -> Kind {
-    match (&manifest.volume, &manifest.path) {
-        (Some(_), _) => Kind::Volume,
-        (None, Some(_)) => Kind::Path,
-        (None, None) => Kind::Other,
+    match manifest {
+        Manifest { volume: Some(_), .. } => Kind::Volume,
+        Manifest { path: Some(_), .. } => Kind::Path,
+        Manifest { postgres: Some(_), .. } => Kind::Database,
+        Manifest { bucket: Some(_), .. } => Kind::Bucket,
+        _ => Kind::Other,
     }
 }
 
@@ -242,6 +280,9 @@ fn item(found: &Found, documents: &[Written]) -> Item {
         driver: made.driver,
         options: made.options,
         labels: made.labels,
+        place: String::new(),
+        to: None,
+        globals: manifest.postgres.as_ref().is_some_and(|dumped| dumped.globals),
         there: There::Nothing,
     }
 }

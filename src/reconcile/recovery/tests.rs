@@ -104,6 +104,47 @@ fn snapshots_of_an_older_seawall_bring_their_own_policies() {
     assert_eq!(Manifest::read(Some(json!("nonsense"))), Manifest::default());
 }
 
+/// A source that is on no disk of the host.
+fn elsewhere(policy: &str, source: &str, manifest: serde_json::Value, documents: &serde_json::Value) -> Found {
+    let mut manifest = manifest;
+    manifest["documents"] = documents.clone();
+    let snapshot = snapshot(policy, source, "web-1", 1, true);
+    Found { source: snapshot.source.clone().unwrap(), snapshot, manifest: Manifest::read(Some(manifest)) }
+}
+
+#[test]
+fn databases_come_after_the_disk_and_share_their_names() {
+    let url = |name: &str| format!("{{postgres: {{name: app, urlFrom: {{file: /{name}}}}}}}");
+    let critical = format!("criticality: critical\n  {DAILY}");
+    let policies = documents(&[
+        ("one", text("one", &url("one"), &critical)),
+        ("two", text("two", &url("two"), DAILY)),
+        ("low", text("low", "{volume: {name: l}}", &format!("criticality: low\n  {DAILY}"))),
+    ]);
+    let dump = |globals: bool| json!({"postgres": {"dump": "app.dump", "globals": globals}});
+    let found = [
+        elsewhere("two", "postgres/app", dump(false), &policies),
+        elsewhere("one", "postgres/app", dump(true), &policies),
+        found("low", "l", 1, &policies),
+    ];
+    let (mut items, left_out) = choose(&found, &all, &[]);
+    assert_eq!((names(&items), left_out), (vec!["low", "one", "two"], vec![]));
+    assert!(items.iter().map(|item| item.kind).eq([Kind::Volume, Kind::Database, Kind::Database]));
+
+    let mut list = vec![
+        Todo { about: "env", text: "…".to_owned(), commands: Vec::new() },
+        Todo { about: "start", text: "…".to_owned(), commands: Vec::new() },
+    ];
+    items[2].to = Some("env:A B".to_owned());
+    add_left(&mut list, items.iter().map(|item| (item, "no reason")));
+    add_left(&mut list, items[1..].iter().map(|item| (item, "the server is gone")));
+    let about: Vec<&str> = list.iter().map(|todo| todo.about).collect();
+    assert_eq!(about, ["env", "restore", "restore", "start"], "what was said before is said anew: {list:#?}");
+    assert!(list[1].text.contains("the server is gone"));
+    assert_eq!(list[1].commands, ["seawall cat one:globals.sql | psql …", "seawall restore one --source postgres/app"]);
+    assert_eq!(list[2].commands, ["seawall restore two --source postgres/app --to-database 'env:A B'"]);
+}
+
 fn steps(found: &[Found]) -> Vec<(&'static str, String)> {
     let (items, _) = choose(found, &all, &[]);
     let documents = super::documents(found);

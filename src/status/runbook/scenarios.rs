@@ -134,7 +134,7 @@ fn host(book: &mut Book, status: &StatusSnapshot) {
         3,
         format!(
             "Do what its checklist says: put those `.env` files back that no policy covers, create the networks that Compose \
-             calls external, restore dumped databases where their server was lost too, start the applications{colon}"
+             calls external, restore the databases and buckets that it could not reach, start the applications{colon}"
         ),
     );
     if !projects.is_empty() {

@@ -3,6 +3,7 @@
 use super::names::key;
 use super::walk::mark;
 use crate::adapters::repository::error::{Reason, RepositoryError};
+use crate::adapters::repository::lock::Lock;
 use crate::adapters::repository::report::Control;
 use crate::adapters::repository::source::HEADER;
 use crate::adapters::repository::{RepositoryAdapter, interrupted, lock};
@@ -25,8 +26,19 @@ const BATCH: usize = 1000;
 pub struct Wanted<'a> {
     /// Only keys that begin with this: one key, many, or, empty, all.
     pub prefix: &'a str,
-    /// Whether an object that was written after the one in the snapshot may be replaced.
-    pub over_newer: bool,
+    /// Which objects that are there and differ may be replaced.
+    pub over: Over,
+}
+
+/// Which objects that differ from those of a snapshot are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// None.
+    Nothing,
+    /// Those that were not written after the one in the snapshot.
+    Older,
+    /// All.
+    Anything,
 }
 
 /// What was put back.
@@ -38,15 +50,15 @@ pub struct PutBack {
     pub bytes: u64,
     /// Objects that are there already, just so.
     pub same: u64,
-    /// Objects that were left as they are because they are newer.
-    pub newer: Vec<String>,
+    /// Objects that differ and were left as they are: because they are newer, or nothing was to be replaced.
+    pub kept: Vec<String>,
     /// What could not be put back.
     pub problems: Vec<FileProblem>,
 }
 
 impl RepositoryAdapter {
     /// Writes objects of a snapshot into a bucket, under their own keys. What is there already with the same content stays;
-    /// what is newer stays too unless it is wanted otherwise; nothing is deleted.
+    /// what differs is replaced as far as that is wanted; nothing is deleted.
     ///
     /// # Errors
     /// The snapshot cannot be read, or the bucket not be listed. Trouble with single objects is in the report.
@@ -58,6 +70,7 @@ impl RepositoryAdapter {
         control: &Control,
     ) -> Result<PutBack, RepositoryError> {
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
+        let _lock = Lock::to_read(&self.files, &self.sealer)?;
         let index = self.resident()?;
         let root = self.node_at(&index, id, Path::new(""))?;
         let report = Mutex::new(PutBack::default());
@@ -111,7 +124,7 @@ impl RepositoryAdapter {
                         control.progress.add_bytes(node.meta.size);
                     }
                     Ok(Put::Same) => report.same += 1,
-                    Ok(Put::Newer) => report.newer.push(key.clone()),
+                    Ok(Put::Kept) => report.kept.push(key.clone()),
                     Err(error) => {
                         report.problems.push(FileProblem { path: key.clone(), problem: error.told() });
                     }
@@ -142,8 +155,9 @@ impl RepositoryAdapter {
             if there.size == node.meta.size && mark(&there.etag) == node.meta.inode {
                 return Ok(Put::Same);
             }
-            if !wanted.over_newer && node.meta.mtime.is_none_or(|then| there.written > then) {
-                return Ok(Put::Newer);
+            let is_newer = || node.meta.mtime.is_none_or(|then| there.written > then);
+            if wanted.over == Over::Nothing || wanted.over == Over::Older && is_newer() {
+                return Ok(Put::Kept);
             }
         }
         let mut upload = Upload::new(s3, key, node.meta.size, headers(node));
@@ -157,7 +171,7 @@ impl RepositoryAdapter {
 enum Put {
     Written,
     Same,
-    Newer,
+    Kept,
 }
 
 /// What lies under a key now.
