@@ -5,9 +5,9 @@
 //! after an upgrade. A test holds the hash of a known policy.
 
 use super::{
-    BackupSpec, CommandCheck, ContainerSelector, Drill, DrillCheck, Hook, HttpCheck, Means, Policy, Quiesce,
-    Repository, RepositoryLocation, Resources, Retention, Rule, Schedule, SecretRef, Source, Sqlite, Treatment,
-    VolumeSelect, VolumeSource,
+    BackupSpec, CommandCheck, ContainerSelector, Drill, DrillCheck, DrillServer, Hook, HttpCheck, Means, Policy,
+    Quiesce, Repository, RepositoryLocation, Resources, Retention, Rule, Schedule, SecretRef, Source, Sqlite,
+    Treatment, VolumeSelect, VolumeSource,
 };
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
@@ -141,12 +141,16 @@ fn drill(drill: &Drill) -> Json {
             json!({ "http": container(server), "env": env, "port": port, "path": path, "status": expect_status })
         }
     };
-    json!({
+    let mut meaning = json!({
         "schedule": schedule(&drill.schedule),
         "checks": drill.checks.iter().map(check).collect::<Vec<_>>(),
         "timeout": ms(drill.timeout),
         "repository": drill.repository,
-    })
+    });
+    if let Some(DrillServer { image, user }) = &drill.server {
+        meaning["server"] = json!({ "image": image, "user": user });
+    }
+    meaning
 }
 
 fn schedule(schedule: &Schedule) -> Json {

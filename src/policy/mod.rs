@@ -50,4 +50,4 @@ pub use retention::{Guard, Retention};
 pub use s3::S3Access;
 pub use schedule::{Rule, Schedule, ScheduleError};
 pub use schema::schema;
-pub use verification::{CommandCheck, Drill, DrillCheck, HttpCheck, RepositoryCheck};
+pub use verification::{CommandCheck, Drill, DrillCheck, DrillServer, HttpCheck, RepositoryCheck};

@@ -9,7 +9,7 @@ pub use postgres::{PostgresExclude, PostgresSource};
 pub use quiesce::{ContainerSelector, Hook, OnError, Quiesce, QuiesceMode};
 pub use resources::{Cpu, IoPriority, Resources};
 pub use verification::{
-    CommandCheck, Drill, DrillCheck, HttpCheck, PERCENT, RepositoryCheck, SIZE, Size, Verification,
+    CommandCheck, Drill, DrillCheck, DrillServer, HttpCheck, PERCENT, RepositoryCheck, SIZE, Size, Verification,
 };
 
 use super::outside::raw::{Bucket, ManagedDatabase};

@@ -13,6 +13,8 @@ const DRILL_TIMEOUT: Duration = Duration::from_hours(6);
 const CHECK_TIMEOUT: Duration = Duration::from_mins(5);
 /// How much of the data one check of a repository reads when its document does not say.
 const READ_PERCENT: u8 = 5;
+/// As whom a server from an image runs when the policy does not say: the user that such images have for it.
+const SERVER_USER: &str = "postgres";
 /// How much of the content a drill compares when the policy names no check.
 const SAMPLE_PERCENT: u8 = 5;
 
@@ -27,6 +29,17 @@ pub struct Drill {
     pub timeout: Duration,
     /// The repository that is restored from; one of the policy's.
     pub repository: String,
+    /// What a database is restored into; `None`: a server from the programs of this host.
+    pub server: Option<DrillServer>,
+}
+
+/// A PostgreSQL server that is started from an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillServer {
+    /// The image.
+    pub image: String,
+    /// As whom.
+    pub user: String,
 }
 
 impl BackupSpec {
@@ -180,8 +193,30 @@ pub(super) fn drill(check: &mut Check<'_>, raw: &raw::Drill, repositories: &[Str
         let message = format!("the policy does not back up to `{}`", short(name));
         check.find(&format!("{DRILL}.repository"), message);
     }
+    let server = raw.server.as_ref().and_then(|raw| server(check, raw, database));
     let repository = raw.repository.as_ref().or(repositories.first())?.clone();
-    Some(Drill { schedule: schedule?, checks, timeout, repository })
+    Some(Drill { schedule: schedule?, checks, timeout, repository, server })
+}
+
+fn server(check: &mut Check<'_>, raw: &raw::DrillServer, database: bool) -> Option<DrillServer> {
+    let field = format!("{DRILL}.server");
+    if !database {
+        check.find(&field, "this is what a database is restored into, which the source is not: take it out");
+    }
+    image(check, &field, raw.image.as_ref());
+    let user = raw.user.clone().unwrap_or_else(|| SERVER_USER.to_owned());
+    if user.trim().is_empty() || matches!(user.split(':').next(), Some("root" | "0")) {
+        let message =
+            format!("`{}` is nobody that PostgreSQL runs as; without this field it is `postgres`", short(&user));
+        check.find(&format!("{field}.user"), message);
+    }
+    Some(DrillServer { image: raw.image.clone()?, user })
+}
+
+fn image(check: &mut Check<'_>, field: &str, image: Option<&String>) {
+    if image.is_some_and(|image| image.trim().is_empty() || image.starts_with('-')) {
+        check.find(&format!("{field}.image"), "the name of an image is needed");
+    }
 }
 
 /// When a repository is checked.
@@ -260,9 +295,7 @@ type Container<'a> =
 
 fn container(check: &mut Check<'_>, field: &str, parts: Container<'_>) -> Option<CommandCheck> {
     let (image, command, mount_path, user, timeout) = parts;
-    if image.as_ref().is_some_and(|image| image.trim().is_empty() || image.starts_with('-')) {
-        check.find(&format!("{field}.image"), "the name of an image is needed");
-    }
+    self::image(check, field, image.as_ref());
     if command.first().is_some_and(String::is_empty) {
         check.find(&format!("{field}.command"), "a program is needed, and its arguments: [\"sync\"]");
     }

@@ -124,6 +124,35 @@ fn an_exempt_source_is_not_drilled() {
     assert_eq!(fields, ["spec.verification"], "{errors:?}");
 }
 
+/// A policy of a database with a drill.
+fn of_database(drill: &str) -> String {
+    let source = "    volume:\n      name: prosaasil_n8n_data\n      exclude: [\"cache/**\", \"*.log\"]\n";
+    with(drill).replace(source, "    postgres: {urlFrom: {env: DATABASE_URL}}\n")
+}
+
+#[test]
+fn a_database_is_restored_into_a_server_from_an_image() {
+    let server = |fields: &str| {
+        let parsed = read(of_database(&format!("{MONTHLY}, server: {{{fields}}}")));
+        assert_eq!(parsed.errors, [], "{fields}");
+        let Some(Document::Policy(policy)) = parsed.documents.into_iter().next() else { panic!("{fields}") };
+        (policy.digest.clone(), policy.backup().unwrap().drill.clone().unwrap().server.unwrap())
+    };
+    let (plain, meant) = server("image: \"postgres:17\"");
+    assert_eq!((meant.image.as_str(), meant.user.as_str()), ("postgres:17", "postgres"));
+    assert_eq!(server("image: \"postgres:17\", user: postgres").0, plain);
+    assert_ne!(server("image: \"postgres:18\"").0, plain);
+    assert_ne!(server("image: \"postgres:17\", user: \"1001\"").0, plain);
+
+    let wrong =
+        ["{}", "{image: \"\"}", "{image: a, user: root}", "{image: a, user: \"0:0\"}", "{image: a, command: [b]}"];
+    let edits: Vec<(String, String)> =
+        wrong.iter().map(|server| (MONTHLY.to_owned(), format!("{MONTHLY}, server: {server}"))).collect();
+    let pairs: Vec<(&str, &str)> = edits.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let of_files = format!("  verification: {{drill: {{{MONTHLY}, server: {{image: a}}}}}}");
+    assert_snapshot!(table(&of_database(MONTHLY), &pairs) + &table(POLICY, &[("  timeout: 2h", &of_files)]));
+}
+
 #[test]
 fn every_field_of_a_drill_is_meaning() {
     let mut seen = std::collections::BTreeSet::new();

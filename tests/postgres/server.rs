@@ -36,6 +36,11 @@ fn user() -> (u32, u32) {
 
 impl Server {
     pub fn new(settings: &[&str]) -> Self {
+        Self::with(&[], settings)
+    }
+
+    /// Made with further options of `initdb`.
+    pub fn with(options: &[&str], settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (uid, gid) = user();
         chown(dir.path(), Some(uid), Some(gid)).unwrap();
@@ -51,6 +56,7 @@ impl Server {
             "--locale=C.UTF-8",
             "--no-sync",
         ]);
+        initdb.args(options);
         run(initdb.uid(uid).gid(gid).current_dir("/")).ok();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Self { dir, port, child: None };
@@ -145,12 +151,17 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(more: &[&str]) -> Self {
+        let scene = Self::of(Host::on("unix:///nowhere/docker.sock"));
+        scene.ask("globals: true", more);
+        scene
+    }
+
+    /// On a host that has no policy yet.
+    pub fn of(host: Host) -> Self {
         let server = Server::new(&[]);
         server.fill("app");
-        let host = Host::on("unix:///nowhere/docker.sock");
         let scene = Self { server, host };
         scene.point_at(&scene.server.url("postgres", "app"));
-        scene.ask("globals: true", more);
         scene
     }
 

@@ -57,11 +57,13 @@ impl Purpose {
     }
 }
 
-/// A container that looks at restored files.
+/// A container that looks at what was restored, or that it is restored into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
     /// Its image, which is there already.
     pub image: String,
+    /// What comes before the command; `None`: what the image says.
+    pub entrypoint: Option<String>,
     /// What it runs; empty: what the image says.
     pub command: Vec<String>,
     /// As whom; `None`: as the image says.
@@ -137,6 +139,7 @@ impl Docker {
         let restart = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), ..RestartPolicy::default() };
         let body = ContainerCreateBody {
             image: Some(probe.image.clone()),
+            entrypoint: probe.entrypoint.clone().map(|program| vec![program]),
             cmd: (!probe.command.is_empty()).then(|| probe.command.clone()),
             user: probe.user.clone(),
             env: Some(probe.env.clone()),

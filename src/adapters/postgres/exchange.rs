@@ -2,6 +2,7 @@
 
 use super::ask::{Asker, identifier, literal};
 use super::error::PostgresError;
+use super::locale::{self, Locale};
 use super::preflight::ServerFacts;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,14 @@ pub struct Database {
     pub bytes: u64,
     /// Sessions that use it, ours not counted.
     pub sessions: u64,
+}
+
+/// What a database that is made is to have in common with another one.
+#[derive(Deserialize)]
+struct Likeness {
+    owner: String,
+    #[serde(flatten)]
+    locale: Locale,
 }
 
 /// A server, seen from a database that is not the one that is replaced.
@@ -67,25 +76,23 @@ impl Server {
     /// The role may not, or the server lacks the locale.
     pub fn make(&self, name: &str, like: Option<&str>, facts: &ServerFacts, mark: &str) -> Result<(), PostgresError> {
         let new = identifier(name);
+        let major = self.version()?;
         let options = match like {
-            Some(like) => self.asker.run(&format!(
-                "SELECT format('OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', pg_get_userbyid(datdba), \
-                 pg_encoding_to_char(encoding), datcollate, datctype) FROM pg_database WHERE datname = {};",
-                literal(like)
-            ))?,
-            None if facts.encoding.is_empty() => String::new(),
-            None => format!(
-                "ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-                literal(&facts.encoding),
-                literal(&facts.collate),
-                literal(&facts.ctype)
-            ),
+            Some(like) => {
+                let Likeness { owner, locale } = self.asker.json(&format!(
+                    "SELECT json_build_object('owner', pg_get_userbyid(d.datdba), {}) FROM pg_database d WHERE datname = {};",
+                    locale::FACTS,
+                    literal(like)
+                ))?;
+                format!("OWNER {} {}", identifier(&owner), locale.options(major)?)
+            }
+            None => facts.locale.options(major)?,
         };
         let made = self.asker.run(&format!("CREATE DATABASE {new} TEMPLATE template0 {options};"));
         made.map_err(|error| {
             PostgresError::refused(format!(
-                "A database cannot be made beside ({error}). Let the role do so (ALTER ROLE … CREATEDB), or make an empty \
-                 database and name it by `--to-database`"
+                "A database cannot be made beside ({error}). Let the role do so (ALTER ROLE … CREATEDB), give the server the \
+                 locale if that is what it lacks, or make an empty database and name it by `--to-database`"
             ))
         })?;
         self.mark(name, mark)

@@ -12,6 +12,7 @@ mod dump;
 mod error;
 mod exchange;
 mod load;
+mod locale;
 mod preflight;
 mod proof;
 pub mod scratch;

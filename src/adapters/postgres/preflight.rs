@@ -2,6 +2,7 @@
 
 use super::ask::{Asker, identifier, literal};
 use super::error::PostgresError;
+use super::locale::{self, Locale};
 use crate::policy::PostgresExclude;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,12 +17,9 @@ pub struct ServerFacts {
     pub database: String,
     /// Its size on the server's disk, bytes.
     pub bytes: u64,
-    /// Its encoding.
-    pub encoding: String,
-    /// How it sorts.
-    pub collate: String,
-    /// What its letters are.
-    pub ctype: String,
+    /// How it writes and sorts.
+    #[serde(flatten)]
+    pub locale: Locale,
     /// Every role of the server but PostgreSQL's own.
     pub roles: Vec<String>,
     /// As whom it was asked.
@@ -47,17 +45,17 @@ impl ServerFacts {
     /// # Errors
     /// There is no connection.
     pub fn ask(asker: &Asker) -> Result<Self, PostgresError> {
-        asker.json(FACTS)
+        asker.json(&format!(
+            "SELECT json_build_object(
+               'version', current_setting('server_version_num')::int, 'database', current_database(), 'user', current_user,
+               'superuser', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+               'bytes', pg_database_size(d.oid), 'standby', pg_is_in_recovery(), {},
+               'roles', (SELECT coalesce(json_agg(rolname ORDER BY rolname), '[]') FROM pg_roles WHERE rolname !~ '^pg_'))
+             FROM pg_database d WHERE d.datname = current_database();",
+            locale::FACTS
+        ))
     }
 }
-
-const FACTS: &str = "SELECT json_build_object(
-    'version', current_setting('server_version_num')::int, 'database', current_database(), 'user', current_user,
-    'superuser', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-    'bytes', pg_database_size(d.oid), 'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate,
-    'ctype', d.datctype, 'standby', pg_is_in_recovery(),
-    'roles', (SELECT coalesce(json_agg(rolname ORDER BY rolname), '[]') FROM pg_roles WHERE rolname !~ '^pg_'))
-  FROM pg_database d WHERE d.datname = current_database();";
 
 /// One thing that cannot be read.
 #[derive(Deserialize)]

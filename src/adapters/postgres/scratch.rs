@@ -8,12 +8,13 @@ use super::ask::Asker;
 use super::child::Start;
 use super::client::Programs;
 use super::error::PostgresError;
+use super::identifier;
+use super::locale::Locale;
 use super::preflight::ServerFacts;
-use super::{identifier, literal};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -27,8 +28,11 @@ const LOOK: Duration = Duration::from_millis(50);
 const PORT: u16 = 5432;
 const USER: &str = "seawall";
 
+/// What `initdb` is told beside where. No locale: a database has its own.
+pub const INITDB: [&str; 5] = ["--username=seawall", "--encoding=UTF8", "--locale=C", "--auth=trust", "--no-sync"];
+
 /// Nothing is kept, so nothing has to be safe; little is needed; and nothing is compiled at run time.
-const SETTINGS: [&str; 14] = [
+pub const SETTINGS: [&str; 14] = [
     "listen_addresses=",
     "fsync=off",
     "full_page_writes=off",
@@ -59,15 +63,13 @@ pub fn place() -> &'static Path {
 }
 
 impl Scratch {
-    /// Makes a server with an empty database that is as the one of `facts` was, and with all roles that there were.
-    /// `owner` tells this Seawall's scratch from that of others, `run` this one from all.
+    /// Makes a server. `owner` tells this Seawall's scratch from that of others, `run` this one from all.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn start(
         (owner, run): (&str, &str),
         programs: &Programs,
-        facts: &ServerFacts,
         cancel: &CancellationToken,
     ) -> Result<Self, PostgresError> {
         let directory = place().join(format!("{}{run}", prefix(owner)));
@@ -84,34 +86,22 @@ impl Scratch {
         if let Some((uid, gid)) = user {
             chown(&directory, Some(uid), Some(gid)).map_err(|error| failed(&error))?;
         }
-        scratch.initialize(user, facts, cancel)?;
+        scratch.initialize(user, cancel)?;
         scratch.serve(user, cancel)?;
-        scratch.prepare(facts)?;
         Ok(scratch)
     }
 
-    /// Asks the restored database.
+    /// Asks the server.
     #[must_use]
     pub const fn asker(&self) -> &Asker {
         &self.asker
     }
 
-    fn initialize(
-        &self,
-        user: Option<(u32, u32)>,
-        facts: &ServerFacts,
-        cancel: &CancellationToken,
-    ) -> Result<(), PostgresError> {
+    fn initialize(&self, user: Option<(u32, u32)>, cancel: &CancellationToken) -> Result<(), PostgresError> {
         let program = self.asker.programs.path("initdb");
         let start = Start { program: &program, address: None, user, cancel };
         let data = format!("--pgdata={}", self.directory.join("data").display());
-        let encoding = format!("--encoding={}", if facts.encoding.is_empty() { "UTF8" } else { &facts.encoding });
-        let user = format!("--username={USER}");
-        start.answer(
-            [&data, &encoding, &user, "--locale=C", "--auth=trust", "--no-sync"].map(AsRef::<str>::as_ref),
-            "",
-        )?;
-        Ok(())
+        start.answer(std::iter::once(data.as_str()).chain(INITDB), "").map(drop)
     }
 
     fn serve(&mut self, user: Option<(u32, u32)>, cancel: &CancellationToken) -> Result<(), PostgresError> {
@@ -144,24 +134,64 @@ impl Scratch {
             std::thread::sleep(LOOK);
         }
     }
+}
 
-    fn prepare(&mut self, facts: &ServerFacts) -> Result<(), PostgresError> {
-        for role in facts.roles.iter().filter(|role| *role != USER) {
-            self.asker.run(&format!("CREATE ROLE {} SUPERUSER;", identifier(role)))?;
+/// Gives a server that was made for a drill all roles that there were, and an empty database that is as the one of `facts`
+/// was. Asks that one from then on; what it could not be told, in words.
+///
+/// # Errors
+/// The server gave up.
+pub fn prepare(asker: &Asker, facts: &ServerFacts) -> Result<(Asker, Option<String>), PostgresError> {
+    for role in facts.roles.iter().filter(|role| *role != USER) {
+        asker.run(&format!("CREATE ROLE {} SUPERUSER;", identifier(role)))?;
+    }
+    let name = if facts.database.is_empty() || facts.database == "postgres" { "restored" } else { &facts.database };
+    let major = ServerFacts::ask(asker)?.major();
+    let make = |locale: &Locale| {
+        let options = locale.options(major)?;
+        asker.run(&format!("CREATE DATABASE {} TEMPLATE template0 {options};", identifier(name)))
+    };
+    // Another host may not have the server's locale. What is sorted otherwise is there all the same.
+    let otherwise = match make(&facts.locale) {
+        Ok(_) => None,
+        Err(error) => {
+            make(&facts.locale.by_bytes())?;
+            Some(format!("the drill's server cannot sort as the database does, and sorted by bytes instead: {error}"))
         }
-        let name = if facts.database.is_empty() || facts.database == "postgres" { "restored" } else { &facts.database };
-        let make = |collate: &str, ctype: &str| {
-            self.asker.run(&format!(
-                "CREATE DATABASE {} TEMPLATE template0 LC_COLLATE {} LC_CTYPE {};",
-                identifier(name),
-                literal(collate),
-                literal(ctype)
-            ))
-        };
-        // This host may not have the server's locale. What is sorted otherwise is there all the same.
-        make(&facts.collate, &facts.ctype).or_else(|_| make("C", "C"))?;
-        self.asker = self.asker.of(name);
-        Ok(())
+    };
+    Ok((asker.of(name), otherwise))
+}
+
+/// The way to the socket of a server that runs elsewhere on this host: the name of a socket may be no longer than 107
+/// bytes, and the path of a volume may. Removed with the value.
+pub struct Link {
+    path: PathBuf,
+}
+
+impl Link {
+    /// Leads to a directory.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn to(directory: &Path, (owner, run): (&str, &str)) -> Result<Self, PostgresError> {
+        let path = place().join(format!("{}{run}", prefix(owner)));
+        symlink(directory, &path)
+            .map_err(|error| PostgresError::refused(format!("The link {} cannot be made: {error}", path.display())))?;
+        Ok(Self { path })
+    }
+
+    /// How the server there is reached.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address::socket(&self.path.to_string_lossy(), PORT, USER, "postgres")
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(link = %self.path.display(), %error, "a drill's link stays until the next one");
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! A drill: the newest snapshot of a source, restored into a volume that goes away again, looked at, and measured.
 
 mod checks;
+mod database;
 mod files;
 mod probes;
 mod scratch;
+mod server;
 
 use super::{Executor, blank, blocking, ended_badly, unknown_repository};
-use crate::adapters::postgres::scratch as scratch_server;
 use crate::adapters::repository::{Control, Reason, RepositoryError, RestoreReport};
 use crate::controller::ports::{RunControl, Work};
-use crate::execute::postgres::{self, drill::Drilled};
 use crate::policy::quantity::{bytes, count, display};
-use crate::policy::{DrillCheck, Policy, PostgresSource, Repository, Source};
+use crate::policy::{DrillCheck, DrillServer, Policy, Repository, Source};
 use crate::reconcile::{DrillAction, DrillReport, Operation, Outcome, RunResult, SnapshotRecord};
 use checks::Looker;
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &DrillAction, 
     action.cause.as_str().clone_into(&mut outcome.cause);
     let policy = work.desired.policies.get(&action.source.policy);
     if let Some(Source::Postgres(source)) = policy.map(|policy| &policy.source) {
-        return of_database(executor, work, action, control, source, outcome).await;
+        return Box::pin(database::run(executor, work, action, control, source, outcome)).await;
     }
     let job = match job(executor, work, action) {
         Ok(job) => job,
@@ -58,57 +58,6 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &DrillAction, 
     outcome
 }
 
-/// The same for a database. No Docker is needed for it.
-async fn of_database(
-    executor: &Executor,
-    work: &Work,
-    action: &DrillAction,
-    control: &RunControl,
-    source: &PostgresSource,
-    outcome: Outcome,
-) -> Outcome {
-    let job = match job(executor, work, action) {
-        Ok(job) => job,
-        Err(error) => return ended_badly(outcome, &error, executor.clock.now()),
-    };
-    let cancel = control.cancel.child_token();
-    let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress), ..Control::default() };
-    let drilled = Drilled {
-        source: source.clone(),
-        checks: job.checks.clone(),
-        owner: job.drills.owner().to_owned(),
-        run: control.run.clone(),
-        started: control.started,
-        snapshot: action.snapshot.clone(),
-        clock: Arc::clone(&executor.clock),
-    };
-    let (registry, repository) = (Arc::clone(&executor.registry), Arc::clone(&job.repository));
-    let attempt = blocking(move || {
-        let warnings = scratch_server::sweep(&drilled.owner);
-        registry
-            .with(&repository, |adapter| postgres::drill::attempt(adapter, &drilled, &inner))
-            .map(|report| (report, warnings))
-    });
-    tokio::pin!(attempt);
-    let (ended, overran) = tokio::select! {
-        ended = &mut attempt => (ended, false),
-        () = tokio::time::sleep(job.timeout) => {
-            cancel.cancel();
-            (attempt.await, true)
-        }
-    };
-    let finished = executor.clock.now();
-    match ended {
-        Ok((report, warnings)) => {
-            let mut outcome = judged(outcome, report, &job, finished);
-            outcome.warnings.extend(warnings);
-            outcome
-        }
-        Err(_) if overran => ended_badly(outcome, &too_long(job.timeout), finished),
-        Err(error) => ended_badly(outcome, &error, finished),
-    }
-}
-
 /// Everything that a drill needs, looked up.
 struct Job {
     repository: Arc<Repository>,
@@ -116,6 +65,8 @@ struct Job {
     checks: Vec<DrillCheck>,
     timeout: Duration,
     rto: Option<Duration>,
+    /// What a database is restored into; `None`: a server from the programs of this host.
+    server: Option<DrillServer>,
 }
 
 fn job(executor: &Executor, work: &Work, action: &DrillAction) -> Result<Job, RepositoryError> {
@@ -129,7 +80,8 @@ fn job(executor: &Executor, work: &Work, action: &DrillAction) -> Result<Job, Re
     let drills = executor.drills.clone();
     let drills = drills.ok_or_else(|| refused("There is no Docker engine here to drill with".to_owned()))?;
     let source = policy.map(|policy| &policy.source).ok_or_else(gone)?;
-    Ok(Job { repository, drills, checks: spec.drill_checks(source), timeout: spec.drill_timeout(), rto })
+    let server = spec.drill.as_ref().and_then(|drill| drill.server.clone());
+    Ok(Job { repository, drills, checks: spec.drill_checks(source), timeout: spec.drill_timeout(), rto, server })
 }
 
 /// Restores and looks. What it made is left to the caller.

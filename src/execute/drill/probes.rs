@@ -5,7 +5,7 @@
 //! instead would need `CAP_SYS_ADMIN`, which Seawall is not given.)
 
 use super::scratch::{Drills, told};
-use crate::adapters::docker::{Probe, Purpose};
+use crate::adapters::docker::{Docker, Probe, Purpose};
 use crate::execute::drill::checks::Finding;
 use crate::policy::quantity::display;
 use crate::policy::{CommandCheck, HttpCheck};
@@ -89,11 +89,10 @@ async fn start(
     network: Option<String>,
 ) -> Result<String, String> {
     let docker = drills.docker();
-    if !docker.has_image(&check.image).await.map_err(|error| told(&error))? {
-        return Err(format!("this host has no image {}, and a drill fetches none: docker pull it", check.image));
-    }
+    has_image(docker, &check.image).await?;
     let probe = Probe {
         image: check.image.clone(),
+        entrypoint: None,
         command: check.command.clone(),
         user: check.user.clone(),
         env,
@@ -101,6 +100,14 @@ async fn start(
         network,
     };
     docker.start_probe(purpose, nth, &probe).await.map_err(|error| told(&error))
+}
+
+/// That an image is there.
+pub(super) async fn has_image(docker: &Docker, image: &str) -> Result<(), String> {
+    if docker.has_image(image).await.map_err(|error| told(&error))? {
+        return Ok(());
+    }
+    Err(format!("this host has no image {image}, and a drill fetches none: docker pull it"))
 }
 
 async fn ask_until(drills: &Drills, id: &str, network: &str, check: &HttpCheck) -> Finding {
@@ -149,7 +156,7 @@ async fn ask(address: IpAddr, check: &HttpCheck) -> Result<StatusCode, Box<dyn s
 }
 
 /// The end of what was written, to be put behind a sentence.
-fn tail(output: &str) -> String {
+pub(super) fn tail(output: &str) -> String {
     let lines: Vec<&str> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
     if last.is_empty() { String::new() } else { format!("; it wrote: {}", last.join(" | ")) }

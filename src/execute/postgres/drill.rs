@@ -14,7 +14,7 @@ use crate::reconcile::verification::Evidence;
 use crate::reconcile::{DrillReport, RunId, SnapshotRecord};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a drill is made with.
@@ -30,26 +30,42 @@ pub(in crate::execute) struct Drilled {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Restores and looks. Blocking; nothing of it stays.
+/// A server that was started for a drill, and goes away with the drill.
+pub(in crate::execute) struct Served {
+    /// How it is reached.
+    pub link: scratch::Link,
+    /// Where it keeps what is restored.
+    pub room: PathBuf,
+    /// What it was started from.
+    pub image: String,
+}
+
+/// Restores and looks; what a person should know of beside the report. Blocking; nothing of it stays. `elsewhere`: the server
+/// that it is restored into; `None`: one is started from the programs of this host.
 pub(in crate::execute) fn attempt(
     repository: &RepositoryAdapter,
     drilled: &Drilled,
+    elsewhere: Option<&Served>,
     control: &Control,
-) -> Result<DrillReport, RepositoryError> {
+) -> Result<(DrillReport, Vec<String>), RepositoryError> {
     let snapshot = repository.snapshot(&drilled.snapshot)?;
     let stored = Stored::of(repository, &snapshot)?;
     let failed = |error: PostgresError| repository_error(&error);
-    let clients = Clients::find(None, &control.cancel).map_err(failed)?;
-    let programs = clients.for_scratch(stored.needs(), drilled.source.binaries.as_deref()).map_err(failed)?;
-    check_room(scratch::place(), stored.facts.bytes.max(snapshot.bytes))?;
-    let names = (drilled.owner.as_str(), drilled.run.0.as_str());
-    let scratch = Scratch::start(names, &programs, &stored.facts, &control.cancel).map_err(failed)?;
+    let room = elsewhere.map_or(scratch::place(), |served| &served.room);
+    check_room(room, stored.facts.bytes.max(snapshot.bytes))?;
+    let clients = Clients::find(elsewhere.and(drilled.source.binaries.as_deref()), &control.cancel).map_err(failed)?;
+    let server = match elsewhere {
+        Some(served) => Begun::there(served, &clients, &stored, control),
+        None => Begun::here(drilled, &clients, &stored, control),
+    };
+    let server = server.map_err(failed)?;
+    let (asker, otherwise) = scratch::prepare(&server.asker, &stored.facts).map_err(failed)?;
     fail_point("drill-scratch-made");
     let began = drilled.clock.now();
-    load(repository, &snapshot.id, &stored.dump, scratch.asker(), Leaving::default(), control)?;
+    load(repository, &snapshot.id, &stored.dump, &asker, Leaving::default(), control)?;
     let restore_seconds = seconds(began, drilled.clock.now());
     fail_point("drill-restored");
-    let looker = Looker { asker: scratch.asker(), clock: &*drilled.clock };
+    let looker = Looker { asker: &asker, clock: &*drilled.clock };
     let mut checks: Vec<Evidence> = drilled.checks.iter().map(|check| looker.look(check)).collect();
     if stored.heartbeat {
         let policy = snapshot.source.as_ref().map_or("", |source| source.policy.as_str());
@@ -58,7 +74,7 @@ pub(in crate::execute) fn attempt(
     if control.cancel.is_cancelled() {
         return Err(repository_error(&PostgresError::interrupted()));
     }
-    Ok(DrillReport {
+    let report = DrillReport {
         snapshot: snapshot.id,
         snapshot_time: snapshot.time,
         files: snapshot.files,
@@ -66,7 +82,37 @@ pub(in crate::execute) fn attempt(
         restore_seconds,
         seconds: seconds(drilled.started, drilled.clock.now()),
         checks,
-    })
+    };
+    Ok((report, otherwise.into_iter().collect()))
+}
+
+/// A server that can be restored into.
+struct Begun {
+    asker: Asker,
+    /// Gone with the value, where it was started here.
+    _scratch: Option<Scratch>,
+}
+
+impl Begun {
+    fn here(drilled: &Drilled, clients: &Clients, stored: &Stored, control: &Control) -> Result<Self, PostgresError> {
+        let programs = clients.for_scratch(stored.needs(), drilled.source.binaries.as_deref())?;
+        let scratch = Scratch::start((&drilled.owner, &drilled.run.0), &programs, &control.cancel)?;
+        Ok(Self { asker: scratch.asker().clone(), _scratch: Some(scratch) })
+    }
+
+    fn there(served: &Served, clients: &Clients, stored: &Stored, control: &Control) -> Result<Self, PostgresError> {
+        let programs = clients.for_server(stored.needs())?.clone();
+        let asker = Asker { programs, address: served.link.address(), cancel: control.cancel.clone() };
+        let (there, needs) = (ServerFacts::ask(&asker)?.major(), stored.needs());
+        if there < needs {
+            return Err(PostgresError::refused(format!(
+                "The image {} has PostgreSQL {there} and the dump is of {needs}, which it cannot read: name one of {needs} or \
+                 newer",
+                served.image
+            )));
+        }
+        Ok(Self { asker, _scratch: None })
+    }
 }
 
 /// What a snapshot of a database says of itself.

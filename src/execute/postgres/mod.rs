@@ -28,7 +28,7 @@ pub(super) fn dump(
 }
 
 /// Trouble with a database, as trouble of the run.
-pub(super) fn repository_error(error: &PostgresError) -> RepositoryError {
+pub(in crate::execute) fn repository_error(error: &PostgresError) -> RepositoryError {
     match error.kind() {
         Kind::Refused => RepositoryError::new(Reason::Refused, error.to_string()),
         Kind::Server => RepositoryError::new(Reason::SourceLost, error.to_string()),

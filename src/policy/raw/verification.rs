@@ -29,6 +29,20 @@ pub struct Drill {
     pub timeout: Option<Duration>,
     /// The repository that is restored from, one of the policy's. Default: its first.
     pub repository: Option<String>,
+    /// Of a database: the server that it is restored into is started from an image. Default: from the programs of this host.
+    pub server: Option<DrillServer>,
+}
+
+/// A PostgreSQL server in a container without network, for one drill.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DrillServer {
+    /// The image, which has to be on the host: none is pulled. `initdb` and `postgres` are on its `PATH`, of the version that
+    /// made the dump or newer.
+    #[schemars(required)]
+    pub image: Option<String>,
+    /// As whom, as Docker writes it: `USER[:GROUP]`, but not as root. Default `postgres`.
+    pub user: Option<String>,
 }
 
 /// What has to hold of restored files.
