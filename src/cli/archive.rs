@@ -3,7 +3,7 @@
 use super::output::remark;
 use super::progress;
 use super::trouble::{self, Advice};
-use crate::adapters::archive::{self, ArchiveError, Part, Survey};
+use crate::adapters::archive::{self, ArchiveError, Part, Shape, Survey};
 use crate::adapters::key::{self, Secret};
 use crate::controller::ports::Progress;
 use crate::execute::import;
@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Opening {
     /// The directory of the archive that is the root of the source; `.` for that of the archive itself [default: as is
-    /// known of the runbook's script, docker-volume-backup and Docker's own directory]
-    #[arg(long, value_name = "DIR")]
+    /// known of the runbook's script, docker-volume-backup and Docker's own directory]. Of a source that is one file: the file
+    #[arg(long, value_name = "DIR|FILE")]
     pub strip: Option<String>,
     /// The first line of this file is the passphrase that the archive was encrypted with
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_env")]
@@ -66,7 +66,7 @@ impl Opening {
     /// Looks through an archive and finds out what of it is the source.
     ///
     /// # Errors
-    /// It cannot be used, or it cannot be told which directory is meant.
+    /// It cannot be used, or it cannot be told which directory or file is meant.
     pub fn look(
         &self,
         file: &Path,
@@ -75,13 +75,38 @@ impl Opening {
         cancel: &CancellationToken,
     ) -> Result<(Survey, Part), ArchiveError> {
         let strip = self.strip.as_deref().map(archive::named).transpose()?;
-        let shown = progress::spinner(format!("looking through {}", file.display()));
-        let survey = archive::survey(file, passphrase, strip.as_deref(), &Progress::default(), cancel);
-        drop(shown);
-        let survey = survey?;
-        let part = archive::part(&survey, source, strip.as_deref())?;
-        Ok((survey, part))
+        look(file, source, import::shape(source), strip.as_deref(), passphrase, cancel)
     }
+
+    /// The same for a part of it, relative to the root of the source, which is known by a first look.
+    ///
+    /// # Errors
+    /// It cannot be used, or there is no such thing in it.
+    pub fn look_at(
+        file: &Path,
+        root: &Part,
+        path: &Path,
+        passphrase: Option<&Secret>,
+        cancel: &CancellationToken,
+    ) -> Result<(Survey, Part), ArchiveError> {
+        look(file, "", Shape::Unknown, Some(&root.root.join(path)), passphrase, cancel)
+    }
+}
+
+fn look(
+    file: &Path,
+    source: &str,
+    shape: Shape,
+    strip: Option<&Path>,
+    passphrase: Option<&Secret>,
+    cancel: &CancellationToken,
+) -> Result<(Survey, Part), ArchiveError> {
+    let shown = progress::spinner(format!("looking through {}", file.display()));
+    let survey = archive::survey(file, passphrase, strip, &Progress::default(), cancel);
+    drop(shown);
+    let survey = survey?;
+    let part = archive::part(&survey, source, shape, strip)?;
+    Ok((survey, part))
 }
 
 /// The one source of a policy that is meant, for which an archive can stand.
@@ -89,14 +114,9 @@ impl Opening {
 /// # Errors
 /// There is none, or there are several and none is named.
 pub fn source(policy: &Policy, docker: &DockerState, wanted: Option<&str>) -> anyhow::Result<String> {
-    if let Source::Path(path) = &policy.source
-        && import::is_file(path)
-    {
-        bail!("policy {} is of one file, and an archive is that of a directory", policy.name);
-    }
     if !matches!(policy.source, Source::Volume(_) | Source::Path(_)) {
         let kind = policy.source.kind();
-        bail!("policy {} is of a {kind}, and an archive is that of a volume or a directory", policy.name);
+        bail!("policy {} is of a {kind}, and an archive is that of a volume, a directory or a file", policy.name);
     }
     let names = source_names(policy, docker);
     match (wanted, names.as_slice()) {
@@ -126,11 +146,17 @@ pub fn form(survey: &Survey) -> String {
     words.join(", ")
 }
 
-/// The directory of an archive that is the root of the source.
+/// What of an archive is the root of the source.
 #[must_use]
 pub fn root(part: &Part) -> String {
-    let root = &part.root;
-    if root.as_os_str().is_empty() { "its own".to_owned() } else { format!("{}/", root.display()) }
+    let root = part.root.display();
+    if part.content.is_file {
+        format!("the file {root}")
+    } else if part.root.as_os_str().is_empty() {
+        "its own".to_owned()
+    } else {
+        format!("{root}/")
+    }
 }
 
 /// Says what of an archive comes down other than a person may think.
@@ -139,7 +165,7 @@ pub fn remarks(file: &Path, part: &Part) {
         let what = super::human::count(part.left_out, "file");
         remark(&format!("note: {}: {what} outside {} are left out", file.display(), root(part)));
     }
-    if !part.content.has_root {
+    if !part.content.has_root && !part.content.is_file {
         remark(&format!(
             "note: {}: it does not say whose its root is; it will be as that of the source is now",
             file.display()

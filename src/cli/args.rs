@@ -127,7 +127,8 @@ pub enum Command {
     /// Bring a snapshot back: in the place of what is there, into another volume, or into a directory
     ///
     /// Shows first what will happen, and asks. In place, everything is laid down beside what is there and verified before
-    /// a container is stopped; then the two change places in one step. What was replaced is kept for seven days.
+    /// a container is stopped; then the two change places in one step. What was replaced is kept for seven days, or as
+    /// `--keep` says.
     #[command(after_help = "Examples:\n  \
         seawall restore n8n-data                                  all of it, as of the newest complete snapshot\n  \
         seawall restore n8n-data --at '2026-01-23 14:05' --yes    as it was then\n  \

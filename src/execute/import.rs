@@ -4,16 +4,18 @@
 //! its time is the archive's, and that tags and manifest say what it was made of.
 
 use super::manifest;
-use crate::adapters::archive::{self, ArchiveError, Laid, Scratch, Trouble, Wanted};
+use crate::adapters::archive::{self, ArchiveError, Laid, Part, Scratch, Shape, Trouble, Wanted};
 use crate::adapters::key::Secret;
 use crate::adapters::lay::Attributes;
 use crate::adapters::repository::{
     Control, Reason, Registry, RepositoryAdapter, RepositoryError, SnapshotMeta, VolumeTree,
 };
-use crate::policy::{PathSource, Policy, Repository, Source};
+use crate::policy::{Policy, Repository, Source};
+use crate::reconcile::restore::is_path;
 use crate::reconcile::{DockerState, RunId, SnapshotRecord, SourceKey};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// What archives are taken for.
@@ -42,8 +44,8 @@ pub struct Order<'a> {
     pub digest: &'a str,
     /// Bytes of the file.
     pub bytes: u64,
-    /// The directory of it that is the root of the source; empty: its own.
-    pub root: &'a Path,
+    /// What of it is the source.
+    pub part: &'a Part,
     /// What the root is where the archive does not say it.
     pub fallback: Attributes,
     /// When it was made: the recovery point.
@@ -59,17 +61,23 @@ pub struct Order<'a> {
 ///
 /// # Errors
 /// The archive's, and that something could not be given to an entry.
-pub fn unpack(order: &Order<'_>, scratch: &Scratch, control: &Control) -> Result<(PathBuf, Laid), RepositoryError> {
+pub fn unpack(
+    order: &Order<'_>,
+    source: &SourceKey,
+    scratch: &Scratch,
+    control: &Control,
+) -> Result<(PathBuf, Laid), RepositoryError> {
     let io = |error: std::io::Error| RepositoryError::because(Reason::Unavailable, "It cannot be unpacked", &error);
     let into = scratch.empty().map_err(io)?;
     let wanted = Wanted {
         file: order.file,
         passphrase: order.passphrase,
         digest: order.digest,
-        root: order.root,
+        part: order.part,
+        name: file_name(source),
         fallback: order.fallback.clone(),
     };
-    let laid = archive::unpack(wanted, &into, &control.progress, &control.cancel).map_err(|error| trouble(&error))?;
+    let laid = archive::unpack(&wanted, &into, &control.progress, &control.cancel).map_err(|error| trouble(&error))?;
     as_it_is(&laid)?;
     Ok((into, laid))
 }
@@ -135,7 +143,9 @@ impl Import<'_> {
                 manifest: self.manifest(order, adapter)?,
                 imported: Some(order.digest.to_owned()),
             };
-            let tree = VolumeTree { root: unpacked.to_owned(), only: None, name: self.name(), exclude: Vec::new() };
+            let only = order.part.content.is_file.then(|| file_name(self.source).to_owned());
+            let name = self.name(only.is_some());
+            let tree = VolumeTree { root: unpacked.to_owned(), only, name, exclude: Vec::new() };
             let report = adapter.backup(&tree, &meta, control)?;
             let empty = || RepositoryError::new(Reason::Refused, "There is nothing in it; no snapshot was made");
             report.snapshot.ok_or_else(empty)
@@ -143,15 +153,17 @@ impl Import<'_> {
     }
 
     /// The name of the root in the snapshot, as a backup gives it.
-    fn name(&self) -> String {
-        let name = Path::new(&self.source.source).file_name();
+    fn name(&self, is_file: bool) -> String {
+        let source = Path::new(&self.source.source);
+        let root = if is_file { source.parent() } else { Some(source) };
+        let name = root.and_then(Path::file_name);
         name.map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     /// What a backup would write now, or wrote last where the volume is gone; and where this one comes from.
     fn manifest(&self, order: &Order<'_>, adapter: &RepositoryAdapter) -> Result<Value, RepositoryError> {
         let mut manifest = match (&self.policy.source, self.docker.volumes.get(&self.source.source)) {
-            (Source::Path(source), _) => manifest::of_path(self.policy, source, false),
+            (Source::Path(source), _) => manifest::of_path(self.policy, source, order.part.content.is_file),
             (_, Some(volume)) => manifest::of(self.policy, volume, self.docker),
             _ => self.earlier(adapter)?.unwrap_or_else(|| manifest::of_lost(self.policy, &self.source.source)),
         };
@@ -159,7 +171,7 @@ impl Import<'_> {
             "file": order.file.file_name().unwrap_or_default().to_string_lossy(),
             "sha256": order.digest,
             "bytes": order.bytes,
-            "root": order.root.to_string_lossy(),
+            "root": order.part.root.to_string_lossy(),
             "at": order.now,
         });
         Ok(manifest)
@@ -173,8 +185,19 @@ impl Import<'_> {
     }
 }
 
-/// Whether a path stands for one file: an archive is that of a directory.
+/// What a source is, as far as it is there.
 #[must_use]
-pub fn is_file(source: &PathSource) -> bool {
-    std::fs::metadata(&source.path).is_ok_and(|found| !found.is_dir())
+pub fn shape(source: &str) -> Shape {
+    if !is_path(source) {
+        return Shape::Directory;
+    }
+    match std::fs::metadata(source) {
+        Ok(found) if found.is_dir() => Shape::Directory,
+        Ok(_) => Shape::File,
+        Err(_) => Shape::Unknown,
+    }
+}
+
+fn file_name(source: &SourceKey) -> &OsStr {
+    Path::new(&source.source).file_name().unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use super::read::unknown_policy;
 use super::respond::{Answer, Reply, is_read};
 use super::{ListenError, Render, View, peer, server};
 use crate::controller::ports::{Command, EventFilter, History, RunFilter, StatusReceiver};
-use crate::policy::SecretRef;
+use crate::policy::{SecretRef, quantity};
 use crate::reconcile::restore::Manner;
 use crate::reconcile::{RepositoryState, Request as Asked, RestoreAction, RestoreStep, RunId, SourceKey, Wish};
 use crate::status::model::StoredSnapshot;
@@ -218,6 +218,10 @@ impl Backstage {
     /// What is to be restored need not be in force: its snapshots are enough.
     async fn restore(&self, policy: &str, step: &str, query: &Query, uid: Option<u32>) -> Reply {
         let Some(source) = query.get("source") else { return Reply::error(400, "source is missing") };
+        let keep = match query.get("keep").map(|text| quantity::parse(&text)).transpose() {
+            Ok(keep) => keep,
+            Err(why) => return Reply::error(400, &why),
+        };
         let step = match (step, query.get("restore"), query.get("repository"), query.get("snapshot")) {
             ("undo", Some(restore), _, _) => RestoreStep::Undo(RunId(restore)),
             ("discard", Some(restore), _, _) => RestoreStep::Discard(RunId(restore)),
@@ -225,15 +229,15 @@ impl Backstage {
                 let path = query.get("path").unwrap_or_default();
                 let says = |name: &str| query.get(name).is_some_and(|value| value == "true");
                 let database = Manner { clean: says("clean"), no_owner: says("noOwner") };
-                RestoreStep::Bring { repository, snapshot, path, to: query.get("to"), database }
+                RestoreStep::Bring { repository, snapshot, path, to: query.get("to"), database, keep }
             }
             ("unpack", ..) => {
                 let (Some(file), Some(digest)) = (query.get("file"), query.get("digest")) else {
                     return Reply::error(400, "file or digest is missing");
                 };
                 let passphrase = query.get("passphrase").map(|path| SecretRef::File(path.into()));
-                let (root, to) = (query.get("root").unwrap_or_default(), query.get("to"));
-                RestoreStep::Unpack { file, digest, root, passphrase, to }
+                let [root, path] = ["root", "path"].map(|name| query.get(name).unwrap_or_default());
+                RestoreStep::Unpack { file, digest, root, path, passphrase, to: query.get("to"), keep }
             }
             ("restore", ..) => return Reply::error(400, "repository or snapshot is missing"),
             _ => return Reply::error(400, "restore is missing: the run whose restore is meant"),

@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// How long what a restore replaced is kept.
-pub const KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+/// How long what a restore replaced is kept, where nobody says otherwise.
+pub const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// A restore, or what follows one, of a source. Only people ask for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub enum RestoreStep {
         /// How a database is brought back.
         #[serde(default)]
         database: Manner,
+        /// How long what it replaces is kept; `None`: [`KEPT`].
+        #[serde(default)]
+        keep: Option<Duration>,
     },
     /// An archive that was made by other means is brought in, as it is.
     #[serde(rename_all = "camelCase")]
@@ -49,12 +53,18 @@ pub enum RestoreStep {
         file: String,
         /// Its SHA-256, in hex: another file under the name is not meant.
         digest: String,
-        /// The directory of it that is the root of the source; empty: its own.
+        /// The directory of it, or the file, that is the root of the source; empty: its own.
         root: String,
+        /// The part that is brought in, relative to that; empty: all.
+        #[serde(default)]
+        path: String,
         /// Where the passphrase is that it was encrypted with.
         passphrase: Option<SecretRef>,
         /// The volume that it goes into; `None`: that of the source.
         to: Option<String>,
+        /// How long what it replaces is kept; `None`: [`KEPT`].
+        #[serde(default)]
+        keep: Option<Duration>,
     },
     /// What an earlier restore replaced is put back, and what it brought is kept in its place.
     Undo(RunId),

@@ -104,6 +104,43 @@ fn a_restore_from_one_leaves_nothing_anywhere() {
 }
 
 #[test]
+fn a_part_of_one_is_confined_too() {
+    let desk = Desk::new();
+    let victim = desk.host.path("victim");
+    let made = made(&desk, &victim);
+    let before = seen(&desk);
+    let to = desk.work("to");
+    for name in &made {
+        let from = from(&desk, name);
+        for path in ["good", "way", "way/outside", "x"] {
+            let args = ["restore", "p", "--from-archive", &from, "--path", path, "--to", to.to_str().unwrap()];
+            let said = desk.host.seawall(&args);
+            assert!(matches!(said.code, 0 | 1 | 3), "{name} {path}: {said:?}");
+            assert_eq!(to.exists(), said.code != 1, "what failed leaves nothing: {name} {path}: {said:?}");
+            if to.exists() {
+                fs::remove_dir_all(&to).unwrap();
+            }
+            assert_eq!(seen(&desk), before, "{name} {path}");
+        }
+    }
+    let said = desk.host.seawall(&[
+        "restore",
+        "p",
+        "--from-archive",
+        &from(&desk, CONFINED),
+        "--path",
+        "way",
+        "--to",
+        to.to_str().unwrap(),
+    ]);
+    assert_eq!((said.code, fs::read_to_string(to.join("way")).unwrap().as_str()), (0, "evil"), "{said:?}");
+}
+
+fn from(desk: &Desk, name: &str) -> String {
+    desk.work(&format!("{name}_20260123_140530.tar")).display().to_string()
+}
+
+#[test]
 fn an_import_of_one_makes_no_snapshot() {
     let desk = Desk::new();
     let victim = desk.host.path("victim");

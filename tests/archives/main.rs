@@ -1,5 +1,6 @@
 //! Archives that others made: taken into a repository, restored from, and migrated to policies. Nothing faked: real tar,
-//! openssl, zstd and restic. Needs root.
+//! openssl, zstd and restic. Needs root,
+//! and what `tests/tools.txt` names.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
@@ -11,5 +12,9 @@ mod forms;
 mod hostile;
 mod migrate;
 mod operator;
+mod parts;
 mod restore;
 mod runbook;
+#[path = "../support/seaweed.rs"]
+mod seaweed;
+mod single;

@@ -47,3 +47,26 @@ fn a_directory_and_a_file_come_back_in_their_places_and_can_be_undone() {
     host.seawall(&["restore", "app", "--path", ".env", "--yes"]).ok();
     assert_eq!(read().as_deref(), Some("old"));
 }
+
+/// Found while archives of one file were written: the name in the snapshot is that of what the link leads to.
+#[test]
+fn a_file_that_a_link_stands_for_comes_back_behind_the_link() {
+    let host = Host::on("unix:///nowhere/docker.sock");
+    fs::create_dir(host.path("shared")).unwrap();
+    let (real, link) = (host.path("shared/production.env"), host.path(".env"));
+    fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    host.write("env.yaml", &policy("env", &link));
+    host.seawall(&["backup", "env"]).ok();
+    fs::write(&real, "new").unwrap();
+    host.seawall(&["restore", "env", "--yes"]).ok();
+    assert_eq!(fs::read_to_string(&real).unwrap(), "old");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    host.seawall(&["restore", "env", "--undo", "--yes"]).ok();
+    assert_eq!(fs::read_to_string(&link).unwrap(), "new");
+    // On another host there is neither.
+    fs::remove_file(&real).unwrap();
+    fs::remove_file(&link).unwrap();
+    host.seawall(&["restore", "env", "--yes"]).ok();
+    assert_eq!(fs::read_to_string(&link).unwrap(), "old");
+}

@@ -33,7 +33,7 @@ fn a_hard_tree_is_back_as_it_was_under_a_running_application() {
     assert_eq!(scene.seen_by(&app, "/data/version").as_deref(), Ok("old"));
     assert_eq!(scene.seen_by(&reader, "/in/version").as_deref(), Ok("old"), "who only reads sees it too");
     assert_eq!(scene.started_at(&other), before, "who does not use the volume is not touched");
-    for said in ["Restore of p/", "Brings back", &format!("Stops:      {app}, {reader}"), "kept for 7 days"] {
+    for said in ["Restore of p/", "Brings back", &format!("Stops:      {app}, {reader}"), "kept for 7d"] {
         assert!(done.err.contains(said), "{said} in {}", done.err);
     }
     assert!(done.out.contains("success") && done.out.contains("stood still for"), "{}", done.out);

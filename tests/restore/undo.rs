@@ -49,6 +49,34 @@ fn what_was_replaced_goes_when_its_time_is_over_and_not_before() {
 }
 
 #[test]
+fn a_person_says_how_long_it_is_kept_and_a_restore_removes_what_is_over() {
+    let scene = Scene::new();
+    scene.fill("version", "old");
+    scene.backup();
+    let said = scene.restore(&["--keep", "1s"]);
+    assert!(said.code == 0 && said.err.contains("kept for 1s"), "{said:#?}");
+    let first = scene.beside();
+    assert_eq!(first.len(), 1);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    // No operator runs that would remove it.
+    let again = scene.restore(&["--keep", "30d"]);
+    assert!(again.code == 0 && again.err.contains("kept for 30d"), "{again:#?}");
+    let second = scene.beside();
+    assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
+    let operator = scene.host.start();
+    scene.restore(&["--keep", "10d"]).ok();
+    let days = |undo: &serde_json::Value| {
+        let at = |name: &str| undo[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        at("expires").duration_since(at("at")).as_hours() + 1
+    };
+    let undos = operator.status()["undos"].as_array().unwrap().iter().map(days).collect::<Vec<_>>();
+    assert_eq!(undos, [240, 720], "newest first");
+    operator.stop();
+    let wrong = scene.restore(&["--keep", "soon"]);
+    assert!(wrong.code != 0 && wrong.err.contains("length of time"), "{wrong:#?}");
+}
+
+#[test]
 fn an_undo_that_went_with_its_volume_says_so() {
     let scene = Scene::new();
     scene.fill("version", "old");

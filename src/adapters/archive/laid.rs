@@ -42,6 +42,8 @@ pub struct Laid {
     pub(super) things: Vec<Thing>,
     /// What each path is a name of.
     pub(super) names: HashMap<PathBuf, u32>,
+    /// Whether the root is part of it, and not only where something of it lies.
+    pub(super) has_root: bool,
     /// In the order in which they were made: parents first.
     directories: Vec<(PathBuf, u32)>,
     open: Option<(PathBuf, OwnedFd)>,
@@ -59,12 +61,15 @@ pub struct Laid {
 }
 
 impl Laid {
-    pub(super) fn new(ground: Ground, root: Attributes) -> Self {
+    /// `root`: what the root is; `None`: it is no part of what is laid down.
+    pub(super) fn new(ground: Ground, root: Option<Attributes>) -> Self {
+        let has_root = root.is_some();
         Self {
             ground,
-            things: vec![Thing { kind: ThingKind::Directory, attributes: root }],
+            things: vec![Thing { kind: ThingKind::Directory, attributes: root.unwrap_or_default() }],
             names: HashMap::from([(PathBuf::new(), 0)]),
-            directories: vec![(PathBuf::new(), 0)],
+            has_root,
+            directories: if has_root { vec![(PathBuf::new(), 0)] } else { Vec::new() },
             open: None,
             files: 0,
             bytes: 0,

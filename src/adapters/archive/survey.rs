@@ -33,6 +33,12 @@ pub struct Survey {
     pub(super) tops: BTreeMap<OsString, bool>,
     /// Whether `backup/` holds something that is no directory.
     pub(super) files_in_backup: bool,
+    /// The first regular file.
+    pub(super) file: Option<(PathBuf, Content)>,
+    /// Whether there is another one.
+    pub(super) several_files: bool,
+    /// What has another name below the root that a person names, and stands outside it: which name.
+    pub(super) borrowed: BTreeMap<PathBuf, PathBuf>,
 }
 
 /// How much there is.
@@ -44,6 +50,8 @@ pub struct Content {
     pub entries: u64,
     /// Whether it says what the root itself is: owner, mode, time.
     pub has_root: bool,
+    /// Whether the root itself is no directory.
+    pub is_file: bool,
 }
 
 /// Reads an archive from one end to the other. `strip`: a directory that a person names as the root of the source.
@@ -66,6 +74,9 @@ pub fn survey(
         roots: BTreeMap::new(),
         tops: BTreeMap::new(),
         files_in_backup: false,
+        file: None,
+        several_files: false,
+        borrowed: BTreeMap::new(),
     };
     let mut buffer = vec![0; 256 << 10];
     while let Some(item) = items.next()? {
@@ -90,6 +101,17 @@ impl Survey {
     fn count(&mut self, item: &Item, written: u64, strip: Option<&Path>) {
         let path = &item.path;
         self.all.count(item, written, Path::new(""));
+        if item.what == What::File {
+            let (first, content) = self.file.get_or_insert_with(|| (path.clone(), Content::default()));
+            self.several_files |= first != path;
+            content.count(item, written, path);
+        }
+        if let (What::Hardlink(target), Some(strip)) = (&item.what, strip)
+            && path.starts_with(strip)
+            && !target.starts_with(strip)
+        {
+            self.borrowed.entry(target.into()).or_insert_with(|| path.clone());
+        }
         let mut parts = path.iter();
         let (first, second) = (parts.next(), parts.next());
         if let Some(first) = first
@@ -130,7 +152,10 @@ impl Survey {
 impl Content {
     fn count(&mut self, item: &Item, written: u64, root: &Path) {
         self.entries += 1;
-        self.has_root |= item.path == root && item.what == What::Directory;
+        if item.path == root {
+            self.has_root |= item.what == What::Directory;
+            self.is_file = item.what != What::Directory;
+        }
         if item.what != What::Directory {
             self.size.files += 1;
             self.size.bytes += item.size;

@@ -50,11 +50,12 @@ impl Bench {
     fn through(&self) -> Result<Laid, ArchiveError> {
         let (progress, cancel) = (Progress::default(), CancellationToken::new());
         let survey = survey(&self.file, None, None, &progress, &cancel)?;
-        let part = part(&survey, "data", None)?;
+        let part = part(&survey, "data", Shape::Directory, None)?;
         let (digest, fallback) = (survey.digest.as_str(), Attributes { mode: 0o755, ..Attributes::default() });
-        let wanted = Wanted { file: &self.file, passphrase: None, digest, root: &part.root, fallback };
+        let name = std::ffi::OsStr::new("data");
+        let wanted = Wanted { file: &self.file, passphrase: None, digest, part: &part, name, fallback };
         let into = self.directory.path().join("into");
-        let laid = unpack(wanted, &into, &progress, &cancel)?;
+        let laid = unpack(&wanted, &into, &progress, &cancel)?;
         if laid.problem_count == 0 {
             laid.verify(&into, &progress, &cancel)?;
         }
@@ -95,14 +96,16 @@ fn what_was_laid_down_and_is_touched_is_found() {
 fn another_file_under_the_name_is_not_used() {
     let bench = Bench::with(&archive());
     let (progress, cancel) = (Progress::default(), CancellationToken::new());
-    let digest = survey(&bench.file, None, None, &progress, &cancel).unwrap().digest;
+    let survey = survey(&bench.file, None, None, &progress, &cancel).unwrap();
+    let part = part(&survey, "data", Shape::Directory, None).unwrap();
     let mut changed = archive();
     changed[512] ^= 1;
     changed.truncate(changed.len() - 512);
     fs::write(&bench.file, &changed).unwrap();
     let fallback = Attributes::default();
-    let wanted = Wanted { file: &bench.file, passphrase: None, digest: &digest, root: "data".as_ref(), fallback };
-    assert!(unpack(wanted, &bench.directory.path().join("into"), &progress, &cancel).is_err());
+    let (name, digest) = ("data".as_ref(), survey.digest.as_str());
+    let wanted = Wanted { file: &bench.file, passphrase: None, digest, part: &part, name, fallback };
+    assert!(unpack(&wanted, &bench.directory.path().join("into"), &progress, &cancel).is_err());
 }
 
 #[test]

@@ -34,6 +34,9 @@ impl Laid {
             seen += 1;
             let Some(number) = self.names.get(&entry.path) else { return differs(&entry.path, "is not in it") };
             let thing = &self.things[*number as usize];
+            if entry.path.as_os_str().is_empty() && !self.has_root {
+                continue;
+            }
             if let Some(how) = self.difference(thing, &entry, &mut buffer, progress) {
                 return differs(&entry.path, &how);
             }

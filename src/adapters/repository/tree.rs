@@ -76,6 +76,19 @@ impl RepositoryAdapter {
         children.iter().try_for_each(|node| each(entry(&path.join(node.name()), node)))
     }
 
+    /// The file that a snapshot of one file holds. Where a link stands for it, it has the name of what that led to then.
+    ///
+    /// # Errors
+    /// There is none; see [`Reason`].
+    pub fn only_file(&self, id: &str) -> Result<PathBuf, RepositoryError> {
+        let mut found = None;
+        self.list(id, Path::new(""), false, &mut |entry| {
+            found = Some(entry.path);
+            Ok(())
+        })?;
+        found.ok_or_else(|| RepositoryError::new(Reason::Damaged, "There is no file in this snapshot of one"))
+    }
+
     /// Writes the content of one file of a snapshot.
     ///
     /// # Errors

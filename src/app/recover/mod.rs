@@ -211,6 +211,7 @@ impl Recovering {
             path: String::new(),
             to: outside::database_of(item, self.recovery.sources.get(&item.source.policy)),
             database: Manner::default(),
+            keep: None,
         };
         let wish = Wish::Restore(RestoreAction { source: item.source.clone(), step });
         let outcomes = self.hands.carry_out(&wish, begun)?;
@@ -230,14 +231,14 @@ impl Recovering {
         Ok(verified.difference_count == 0)
     }
 
-    /// The snapshot of a file holds it under its name, and its directory may hold other things here.
+    /// The directory of the file may hold other things here.
     fn is_equal_file(&self, item: &Item, file: &Path) -> anyhow::Result<bool> {
         let told = |error: crate::adapters::repository::RepositoryError| anyhow::anyhow!("{}", error.told());
-        let name = Path::new(Path::new(&item.source.source).file_name().unwrap_or_default());
-        let stored = self.adapter.entry(&item.snapshot, name).map_err(told)?;
+        let name = self.adapter.only_file(&item.snapshot).map_err(told)?;
+        let stored = self.adapter.entry(&item.snapshot, &name).map_err(told)?;
         let mut same = Same { file: fs::File::open(file)?, equal: fs::metadata(file)?.len() == stored.size };
         if same.equal {
-            self.adapter.cat(&item.snapshot, name, &mut same).map_err(told)?;
+            self.adapter.cat(&item.snapshot, &name, &mut same).map_err(told)?;
         }
         Ok(same.equal)
     }

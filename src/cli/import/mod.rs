@@ -231,7 +231,7 @@ fn take(
         passphrase,
         digest: &one.survey.digest,
         bytes: one.survey.bytes,
-        root: &one.part.root,
+        part: &one.part,
         fallback: Attributes::of_directory(&root),
         time: one.time,
         run: RunId::new(clock.now(), fastrand::u32(..)),
@@ -239,7 +239,7 @@ fn take(
     };
     let failed = |error: crate::adapters::repository::RepositoryError| anyhow::anyhow!("{name}: {}", error.told());
     let shown = progress::spinner(format!("unpacking {name}"));
-    let (unpacked, laid) = import::unpack(&order, scratch, control).map_err(failed)?;
+    let (unpacked, laid) = import::unpack(&order, importing.source, scratch, control).map_err(failed)?;
     drop(shown);
     for lacking in &laid.notes {
         remark(&format!("note: {name}: {}: {}", lacking.path, lacking.problem));

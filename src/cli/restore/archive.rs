@@ -6,7 +6,7 @@ use crate::adapters::archive::{self as adapter, Part, Survey, Wanted, time_of};
 use crate::adapters::key::Secret;
 use crate::adapters::lay::Attributes;
 use crate::app::{self, Options, Peek};
-use crate::cli::archive;
+use crate::cli::archive::{self, Opening};
 use crate::cli::exit::Exit;
 use crate::cli::human::{bytes, relative, seconds};
 use crate::cli::output::remark;
@@ -17,9 +17,10 @@ use crate::clock::Clock;
 use crate::controller::ports::Progress;
 use crate::policy::Policy;
 use crate::reconcile::{RestoreStep, SourceKey};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::ffi::OsStr;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
@@ -43,26 +44,38 @@ pub(super) fn run(
     let passphrase = args.opening.passphrase()?;
     let file = std::fs::canonicalize(file).with_context(|| format!("cannot find {}", file.display()))?;
     let looked = args.opening.look(&file, &source.source, passphrase.as_ref(), &cancel);
-    let (survey, part) = looked.map_err(|error| anyhow::anyhow!("{}: {}", file.display(), error.told()))?;
-    let size = part.content.size;
-    let origin = origin(&file, &survey, &part, policy, clock.now());
-    let what =
-        Plan { options, source: &source, origin, place: Vec::new(), path: Path::new(""), to: args.to.as_deref(), size };
-    archive::remarks(&file, &part);
+    let told = |error: adapter::ArchiveError| anyhow::anyhow!("{}: {}", file.display(), error.told());
+    let (survey, root) = looked.map_err(told)?;
+    let path = args.path.as_deref().map(adapter::named).transpose().map_err(told)?.unwrap_or_default();
+    let origin = origin(&file, &survey, &root, policy, clock.now());
+    let (survey, part) = if path.as_os_str().is_empty() {
+        archive::remarks(&file, &root);
+        (survey, root.clone())
+    } else if root.content.is_file {
+        bail!("policy {} is of one file: leave `--path` away", policy.name);
+    } else {
+        Opening::look_at(&file, &root, &path, passphrase.as_ref(), &cancel).map_err(told)?
+    };
+    let (size, to) = (part.content.size, args.to.as_deref());
+    let what = Plan { options, source: &source, origin, place: Vec::new(), path: &path, to, size, keep: args.keep };
     if let Some(to) = what.directory() {
+        let whole = Path::new(&source.source);
+        let name = if path.as_os_str().is_empty() { whole } else { &path }.file_name().unwrap_or_default();
         remark(what.text(style, &[])?.trim_end());
         on_interrupt(&cancel)?;
         return directory::fill(&source.to_string(), to, size, |into| {
-            unpack(&file, passphrase.as_ref(), &survey, &part, into, &cancel)
+            unpack(&file, passphrase.as_ref(), &survey, (&part, name), into, &cancel)
         });
     }
     let text = |path: &Path| path.to_str().map(ToOwned::to_owned).context("the archive's path is not UTF-8: rename it");
     let step = RestoreStep::Unpack {
         file: text(&file)?,
         digest: survey.digest.clone(),
-        root: text(&part.root)?,
+        root: text(&root.root)?,
+        path: text(&path)?,
         passphrase: args.opening.passphrase_from()?,
         to: what.volume(),
+        keep: args.keep,
     };
     order(&what, step, args.yes, style, clock)
 }
@@ -81,14 +94,14 @@ fn unpack(
     file: &Path,
     passphrase: Option<&Secret>,
     survey: &Survey,
-    part: &Part,
+    (part, name): (&Part, &OsStr),
     into: &Path,
     cancel: &CancellationToken,
 ) -> anyhow::Result<directory::Filled> {
     let fallback = Attributes::of_directory(into);
-    let wanted = Wanted { file, passphrase, digest: &survey.digest, root: &part.root, fallback };
+    let wanted = Wanted { file, passphrase, digest: &survey.digest, part, name, fallback };
     let told = |error: adapter::ArchiveError| anyhow::anyhow!("{}: {}", file.display(), error.told());
-    let laid = adapter::unpack(wanted, into, &Progress::default(), cancel).map_err(told)?;
+    let laid = adapter::unpack(&wanted, into, &Progress::default(), cancel).map_err(told)?;
     // As another user, owners stay that user's; what differs is told below, and nothing else may.
     if laid.problem_count == 0 {
         laid.verify(into, &Progress::default(), cancel).map_err(told)?;

@@ -21,8 +21,8 @@ use super::tables::result_tone;
 use super::trouble::Advice;
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
-use crate::policy::SecretRef;
 use crate::policy::postgres::short_name;
+use crate::policy::{SecretRef, quantity};
 use crate::reconcile::restore::Manner;
 use crate::reconcile::{Operation, Outcome, Request, RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
 use crate::status::model::StatusSnapshot;
@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, value_name = "VOLUME|BUCKET|DIR")]
     pub to: Option<String>,
     /// Not a snapshot, but this archive as it is: a tar file, plain, `.gz`, `.zst`, or encrypted by `openssl enc`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["snapshot", "at", "path", "repository"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["snapshot", "at", "repository"])]
     pub from_archive: Option<PathBuf>,
     /// How the archive is opened
     #[command(flatten)]
@@ -73,6 +73,9 @@ pub struct Args {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    /// How long what is replaced is kept for `--undo`, such as `30d` [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::parse, conflicts_with_all = ["to", "undo", "discard"])]
+    pub keep: Option<Duration>,
     /// Put back what the last restore replaced, and keep what it had brought
     #[arg(long, conflicts_with_all = ["discard", "snapshot", "at", "path", "to", "repository", "from_archive"])]
     pub undo: bool,
@@ -115,7 +118,8 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     } else {
         Vec::new()
     };
-    let what = Plan { options, source: &chosen.source, origin, place, path: &path, to: args.to.as_deref(), size };
+    let (to, keep) = (args.to.as_deref(), args.keep);
+    let what = Plan { options, source: &chosen.source, origin, place, path: &path, to, size, keep };
     if let Some(directory) = what.directory() {
         remark(what.text(style, &[])?.trim_end());
         return directory::run(&peek, &chosen, &path, directory, size);
@@ -134,6 +138,7 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
         path: path.display().to_string(),
         to: what.volume(),
         database: Manner::default(),
+        keep: args.keep,
     };
     order(&what, step, args.yes, style, clock)
 }
@@ -196,14 +201,15 @@ async fn by_operator(
     let Some(operator) = Operator::find(&options.state).await? else { return Ok(None) };
     let key = &action.source;
     let query = match &action.step {
-        RestoreStep::Bring { repository, snapshot, path, to, database } => {
+        RestoreStep::Bring { repository, snapshot, path, to, database, keep } => {
             let mut to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
             for (asked, text) in [(database.clean, "&clean=true"), (database.no_owner, "&noOwner=true")] {
                 to += if asked { text } else { "" };
             }
-            format!("restore?repository={}&snapshot={snapshot}&path={}{to}", escape(repository), escape(path))
+            let (repository, path, keep) = (escape(repository), escape(path), kept(*keep));
+            format!("restore?repository={repository}&snapshot={snapshot}&path={path}{to}{keep}")
         }
-        RestoreStep::Unpack { file, digest, root, passphrase, to } => {
+        RestoreStep::Unpack { file, digest, root, path, passphrase, to, keep } => {
             let to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
             let passphrase = match passphrase {
                 Some(SecretRef::File(path)) => format!("&passphrase={}", escape(&path.display().to_string())),
@@ -214,8 +220,9 @@ async fn by_operator(
                 )),
                 None => String::new(),
             };
-            let (file, root) = (escape(file), escape(root));
-            format!("unpack?file={file}&digest={digest}&root={root}{passphrase}{to}")
+            let [file, root, path] = [file, root, path].map(|text| escape(text));
+            let keep = kept(*keep);
+            format!("unpack?file={file}&digest={digest}&root={root}&path={path}{passphrase}{to}{keep}")
         }
         RestoreStep::Undo(restore) => format!("undo?restore={}", escape(&restore.0)),
         RestoreStep::Discard(restore) => format!("discard?restore={}", escape(&restore.0)),
@@ -227,6 +234,10 @@ async fn by_operator(
     outcome
         .map(|outcome| Some(vec![outcome]))
         .context("lost sight of the restore, which may be going on: see `seawall get runs`")
+}
+
+fn kept(keep: Option<Duration>) -> String {
+    keep.map_or_else(String::new, |keep| format!("&keep={}", quantity::display(keep)))
 }
 
 /// Waits until the operator has done it, showing progress.

@@ -6,7 +6,7 @@ use crate::cli::data::{self, Runs, Wanted};
 use crate::cli::human::{bytes, count, span_words};
 use crate::cli::output::{Lines, one_line};
 use crate::cli::style::{Style, Tone};
-use crate::reconcile::restore::is_path;
+use crate::reconcile::restore::{KEPT, is_path};
 use crate::reconcile::{Operation, Outcome, RestoreAction, RunResult, SourceKey};
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) struct Plan<'a> {
     pub path: &'a Path,
     pub to: Option<&'a str>,
     pub size: Size,
+    /// How long what is replaced is kept, where it is not as usual.
+    pub keep: Option<Duration>,
 }
 
 impl Plan<'_> {
@@ -70,10 +72,9 @@ impl Plan<'_> {
         } else {
             format!("{} as it is now", self.path.display())
         };
-        line(
-            "Replaces",
-            &format!("{what} in {name}; kept for 7 days: `seawall restore {} --undo`", self.source.policy),
-        );
+        let kept = span_words(self.keep.unwrap_or(KEPT));
+        let text = format!("{what} in {name}; kept for {kept}: `seawall restore {} --undo`", self.source.policy);
+        line("Replaces", &text);
         if is_path(name) {
             line("Stops", "nothing; whatever has it open goes on with what was replaced until it is started anew");
             return Ok(());

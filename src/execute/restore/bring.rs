@@ -14,9 +14,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) async fn run(task: &Task<'_>, step: &RestoreStep) -> Result<Done, RepositoryError> {
-    let (RestoreStep::Bring { to, .. } | RestoreStep::Unpack { to, .. }) = step else {
+    let (RestoreStep::Bring { to, keep, .. } | RestoreStep::Unpack { to, keep, .. }) = step else {
         return Err(refused("This is nothing to bring back"));
     };
     let wanted = content::look_up(task, step).await?;
@@ -28,7 +29,7 @@ pub(super) async fn run(task: &Task<'_>, step: &RestoreStep) -> Result<Done, Rep
         ));
     }
     let made = make(task, volume, elsewhere, &wanted).await?;
-    let brought = into(task, &wanted, volume, elsewhere, made).await;
+    let brought = into(task, &wanted, volume, elsewhere, made, keep.unwrap_or(KEPT)).await;
     if brought.is_err() && made {
         // Best effort: an empty volume harms nobody, and the error has more to say than this.
         if let Err(error) = task.restores.docker.remove_volume(volume).await {
@@ -118,6 +119,7 @@ async fn into(
     name: &str,
     elsewhere: bool,
     made: bool,
+    keep: Duration,
 ) -> Result<Done, RepositoryError> {
     let Target { root, place, at } = target(task, wanted, name, elsewhere).await?;
     let kept = Kept {
@@ -128,7 +130,7 @@ async fn into(
             snapshot: wanted.what.id().to_owned(),
             path: at.display().to_string(),
             at: task.control.started,
-            expires: task.control.started.saturating_add(KEPT).unwrap_or(task.control.started),
+            expires: task.control.started.saturating_add(keep).unwrap_or(task.control.started),
             place: place.held(),
             bytes: 0,
             undone: false,
@@ -177,8 +179,10 @@ async fn into(
 /// Lays the snapshot down in the scratch, compares it, and has it on the disk.
 async fn lay_down(task: &Task<'_>, wanted: &Wanted, mut kept: Kept) -> Result<(RestoreReport, Kept), RepositoryError> {
     let (registry, shelf) = (Arc::clone(&task.executor.registry), Arc::clone(&task.restores.shelf));
-    let (wanted, run) = (wanted.clone(), task.control.clone());
+    let (wanted, run, now) = (wanted.clone(), task.control.clone(), task.executor.clock.now());
     blocking(move || {
+        // Where no operator runs, nobody else makes this room.
+        shelf.expire(now);
         let io = |what: &'static str| {
             move |error: std::io::Error| RepositoryError::because(Reason::Unavailable, what, &error)
         };
@@ -187,10 +191,8 @@ async fn lay_down(task: &Task<'_>, wanted: &Wanted, mut kept: Kept) -> Result<(R
         shelf.put(&kept).map_err(io("The restore cannot be put on record, so nothing was touched"))?;
         kept.place.prepare().map_err(refused)?;
         fail_point("laying");
-        let whole = wanted.kind == EntryKind::Directory;
-        let into = if whole { kept.place.directory().map_err(refused)? } else { kept.place.above_file().to_owned() };
         let control = Control { cancel: run.cancel.clone(), progress: Arc::clone(&run.progress), ..Control::default() };
-        let report = wanted.lay_down(&registry, &into, &kept.place.live(), &control)?;
+        let report = wanted.lay_down(&registry, &kept.place, &control)?;
         kept.place.sync().map_err(io("What was laid down could not be written out"))?;
         kept.laid = kept.place.identity().map_err(io("What was laid down is not there any more"))?;
         shelf.put(&kept).map_err(io("The restore cannot be put on record, so nothing was touched"))?;

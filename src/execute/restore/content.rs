@@ -1,10 +1,11 @@
 //! What is brought back: a snapshot, or an archive that was made by other means; looked up, laid down, and verified.
 
 use super::{Task, refused};
-use crate::adapters::archive::{self, Wanted as Asked};
+use crate::adapters::archive::{self, Part, Shape, Wanted as Asked};
+use crate::adapters::exchange::Place;
 use crate::adapters::key;
 use crate::adapters::lay::Attributes;
-use crate::adapters::repository::{Control, EntryKind, Registry, RepositoryError, RestoreReport, Sample, Size};
+use crate::adapters::repository::{Control, EntryKind, Reason, Registry, RepositoryError, RestoreReport, Sample, Size};
 use crate::execute::{blocking, import, unknown_repository};
 use crate::policy::{Repository, SecretRef};
 use crate::reconcile::{RestoreStep, SnapshotRecord};
@@ -29,7 +30,7 @@ pub(super) struct Wanted {
 #[derive(Clone)]
 pub(super) enum What {
     Snapshot(Arc<Repository>, SnapshotRecord),
-    Archive { file: String, digest: String, root: PathBuf, passphrase: Option<SecretRef> },
+    Archive { file: String, digest: String, part: Part, passphrase: Option<SecretRef> },
 }
 
 impl What {
@@ -53,9 +54,9 @@ impl What {
 pub(super) async fn look_up(task: &Task<'_>, step: &RestoreStep) -> Result<Wanted, RepositoryError> {
     match step {
         RestoreStep::Bring { repository, snapshot, path, .. } => in_repository(task, repository, snapshot, path).await,
-        RestoreStep::Unpack { file, digest, root, passphrase, .. } => {
+        RestoreStep::Unpack { file, digest, root, path, passphrase, .. } => {
             let (file, digest) = (file.clone(), digest.clone());
-            in_archive(task, file, digest, root, passphrase.clone()).await
+            in_archive(task, (file, digest), (root, path), passphrase.clone()).await
         }
         RestoreStep::Undo(_) | RestoreStep::Discard(_) => Err(refused("This is nothing to bring back")),
     }
@@ -76,10 +77,8 @@ async fn in_repository(task: &Task<'_>, repository: &str, id: &str, path: &str) 
             }
             let manifest = adapter.manifest(&snapshot.id)?;
             let all = path.as_os_str().is_empty();
-            // The snapshot of a file holds it under its name.
-            let file = all && manifest.as_ref().is_some_and(|manifest| manifest["path"]["file"] == true);
-            let name = Path::new(&source.source).file_name().unwrap_or_default();
-            let path = if file { PathBuf::from(name) } else { path };
+            let is_file = all && manifest.as_ref().is_some_and(|manifest| manifest["path"]["file"] == true);
+            let path = if is_file { adapter.only_file(&snapshot.id)? } else { path };
             let kind = adapter.entry(&snapshot.id, &path)?.kind;
             let size = adapter.size_of(&snapshot.id, &path)?;
             Ok(Wanted { what: What::Snapshot(Arc::clone(&repository), snapshot), path, all, kind, size, manifest })
@@ -91,12 +90,12 @@ async fn in_repository(task: &Task<'_>, repository: &str, id: &str, path: &str) 
 /// Looked through again: whoever asked may have seen another file under the name, or it may have changed since.
 async fn in_archive(
     task: &Task<'_>,
-    file: String,
-    digest: String,
-    root: &str,
+    (file, digest): (String, String),
+    (root, path): (&str, &str),
     passphrase: Option<SecretRef>,
 ) -> Result<Wanted, RepositoryError> {
-    let (root, cancel, source) = (PathBuf::from(root), task.control.cancel.clone(), task.source.source.clone());
+    let (inner, cancel, source) = (PathBuf::from(path), task.control.cancel.clone(), task.source.source.clone());
+    let root = Path::new(root).join(path);
     let progress = Arc::clone(&task.control.progress);
     blocking(move || {
         let secret = secret(passphrase.as_ref())?;
@@ -108,10 +107,13 @@ async fn in_archive(
                 "{file} is not the file that was shown: Seawall reads it itself, where it runs, under the same name"
             )));
         }
-        let part = archive::part(&survey, &source, Some(&root)).map_err(|error| import::trouble(&error))?;
-        let what = What::Archive { file, digest, root, passphrase };
-        let size = part.content.size;
-        Ok(Wanted { what, path: PathBuf::new(), all: true, kind: EntryKind::Directory, size, manifest: None })
+        let all = inner.as_os_str().is_empty();
+        let shape = if all { import::shape(&source) } else { Shape::Unknown };
+        let part = archive::part(&survey, &source, shape, Some(&root)).map_err(|error| import::trouble(&error))?;
+        let (kind, size) =
+            (if part.content.is_file { EntryKind::File } else { EntryKind::Directory }, part.content.size);
+        let what = What::Archive { file, digest, part, passphrase };
+        Ok(Wanted { what, path: inner, all, kind, size, manifest: None })
     })
     .await
 }
@@ -119,7 +121,7 @@ async fn in_archive(
 fn secret(from: Option<&SecretRef>) -> Result<Option<key::Secret>, RepositoryError> {
     from.map(key::read_line).transpose().map_err(|error| {
         RepositoryError::because(
-            crate::adapters::repository::Reason::KeyUnreadable,
+            Reason::KeyUnreadable,
             "The passphrase of the archive cannot be had; Seawall reads it itself, where it runs",
             &error,
         )
@@ -128,14 +130,16 @@ fn secret(from: Option<&SecretRef>) -> Result<Option<key::Secret>, RepositoryErr
 
 impl Wanted {
     /// Lays it down and compares what lies there with where it came from. What it does not give back although it holds
-    /// it is no report but an error. `live` is what it will replace.
+    /// it is no report but an error. It will change places with what `place` has.
     pub fn lay_down(
         &self,
         registry: &Registry,
-        into: &Path,
-        live: &Path,
+        place: &Place,
         control: &Control,
     ) -> Result<RestoreReport, RepositoryError> {
+        let held = if self.kind == EntryKind::Directory { place.directory().map_err(refused)? } else { place.held() };
+        let into = if self.kind == EntryKind::Directory { &held } else { place.above_file() };
+        let name = held.file_name().unwrap_or_default();
         match &self.what {
             What::Snapshot(repository, snapshot) => registry.with_existing(repository, |adapter| {
                 let report = adapter.restore(&snapshot.id, &self.path, into, control)?;
@@ -143,18 +147,30 @@ impl Wanted {
                     return Err(refused(told("Not everything could be given back as it was", &report)));
                 }
                 let verified = adapter.verify(&snapshot.id, &self.path, into, Sample::default(), control)?;
-                let first = verified.differences.first().map(|one| format!("{} {}", one.path, one.problem));
-                first.map_or(Ok(report), |first| {
-                    Err(refused(format!("What was laid down is not what the snapshot holds: {first}")))
-                })
+                if let Some(first) = verified.differences.first() {
+                    let first = format!("{} {}", first.path, first.problem);
+                    return Err(refused(format!("What was laid down is not what the snapshot holds: {first}")));
+                }
+                if self.kind != EntryKind::Directory {
+                    // Where a link stands for the file, its name in the snapshot is that of what it leads to now or then.
+                    let laid = into.join(self.path.file_name().unwrap_or_default());
+                    std::fs::rename(laid, &held).map_err(|error| {
+                        RepositoryError::because(
+                            Reason::Unavailable,
+                            "What was laid down is not there any more",
+                            &error,
+                        )
+                    })?;
+                }
+                Ok(report)
             }),
-            What::Archive { file, digest, root, passphrase } => {
+            What::Archive { file, digest, part, passphrase } => {
                 let secret = secret(passphrase.as_ref())?;
-                let fallback = Attributes::of_directory(live);
+                let fallback = Attributes::of_directory(&place.live());
                 let (file, passphrase) = (Path::new(file), secret.as_ref());
-                let asked = Asked { file, passphrase, digest, root, fallback };
+                let asked = Asked { file, passphrase, digest, part, name, fallback };
                 let trouble = |error| import::trouble(&error);
-                let laid = archive::unpack(asked, into, &control.progress, &control.cancel).map_err(trouble)?;
+                let laid = archive::unpack(&asked, into, &control.progress, &control.cancel).map_err(trouble)?;
                 import::as_it_is(&laid)?;
                 laid.verify(into, &control.progress, &control.cancel).map_err(trouble)?;
                 Ok(RestoreReport {
