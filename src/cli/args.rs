@@ -153,11 +153,13 @@ pub enum Command {
     /// Bring a host that is gone back on this one, which has nothing but a repository and its key
     ///
     /// Shows first what was found and what will happen, and asks. Volumes are made as Compose knows them and filled, the most
-    /// critical first; `path` sources, policies and the key go to their places. Nothing that exists is overwritten, so that
-    /// the same command goes on where a cut-off one stopped. What is left for a person is listed at the end.
+    /// critical first; `path` sources, policies and the key go to their places; then come databases and buckets whose servers
+    /// are reached and hold nothing there. Nothing that exists is overwritten, so that the same command goes on where a
+    /// cut-off one stopped. What is left for a person is listed at the end.
     #[command(after_help = "Examples:\n  \
         seawall recover --repository /mnt/backup/seawall --key-file /mnt/usb/seawall.key --dry-run\n  \
         seawall recover --repository /mnt/backup/seawall --key-file /mnt/usb/seawall.key\n  \
+        seawall recover --repository s3:https://s3.example.com/acme-backups/host-1 --key-file seawall.key\n  \
         seawall --host web-1 recover --repository /mnt/backup/seawall --volume 'shop_*'    one of several hosts\n\n\
         Exit codes: 0 all is back, 3 something was left alone or could not be brought back, 1 nothing was done")]
     Recover(super::recover::Args),

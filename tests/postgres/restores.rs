@@ -123,6 +123,7 @@ fn onto_another_server_that_has_other_roles() {
     let to = format!("file:{}", file.display());
     let said = scene.host.seawall(&["restore", "db", "--yes", "--to-database", &to]);
     assert!(said.code != 0 && said.out.contains("role \"owner\" does not exist"), "{said:#?}");
+    assert!(said.out.contains("globals.sql") && said.out.contains("`--no-owner`"), "{said:#?}");
     assert_eq!(databases(&other), "postgres");
     scene.host.seawall(&["restore", "db", "--yes", "--to-database", &to, "--no-owner"]).ok();
     assert_eq!(other.content("app"), before);

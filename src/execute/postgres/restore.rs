@@ -145,7 +145,10 @@ impl Task {
         let asker = Asker { programs, ..asker };
         let leaving = Leaving { owners: how.no_owner };
         let mut restored = Restored { snapshot: snapshot.id.clone(), files: 1, bytes: 0, kept: None };
-        let into = |name: &str| load(repository, &snapshot.id, &stored.dump, &asker.of(name), leaving, &self.inner);
+        let into = |name: &str| {
+            let written = load(repository, &snapshot.id, &stored.dump, &asker.of(name), leaving, &self.inner);
+            written.map_err(|error| self.with_roles(error))
+        };
         let at = snapshot.time;
         match there {
             Some(there) if !there.empty => {
@@ -198,6 +201,20 @@ impl Task {
                 Ok(Done { message, restored: Some(restored) })
             }
         }
+    }
+
+    /// What to do where a server lacks the roles that a dump speaks of.
+    fn with_roles(&self, error: RepositoryError) -> RepositoryError {
+        let told = error.told();
+        if !(told.contains("role \"") && told.contains("does not exist")) {
+            return error;
+        }
+        let advice = format!(
+            "make the roles first, by hand or where the policy takes `globals` by `seawall cat {}:globals.sql | psql …`, or leave \
+             owners and rights aside with `--no-owner`",
+            self.key.policy
+        );
+        RepositoryError::new(error.kind(), format!("{told}; {advice}"))
     }
 
     /// Removes a database that was made in vain. What cannot be removed now goes with the next restore.
