@@ -98,6 +98,9 @@ pub struct Container {
     pub labels: BTreeMap<String, String>,
     /// Names of the volumes that it mounts, each with whether it may write.
     pub volumes: BTreeMap<String, bool>,
+    /// Directories and files of the host that it mounts as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binds: Vec<PathBuf>,
     /// Names of the networks that it is in, sorted.
     #[serde(default)]
     pub networks: Vec<String>,

@@ -89,6 +89,25 @@ fn a_container_that_is_paused() {
     scene.restore(&[]).ok();
 }
 
+/// It would go on with what was replaced: neither stopped nor told.
+#[test]
+fn a_container_that_has_the_directory_and_not_the_volume() {
+    let (scene, app, _) = ready();
+    let mount = format!("--volume={}:/data", scene.root().display());
+    let bound = scene.engine.sleeper("bound", &[&mount, "--stop-timeout=1"]);
+    // One that has what is above it sees whatever is there.
+    let above = format!("--volume={}:/data", scene.root().parent().unwrap().display());
+    let above = scene.engine.sleeper("above", &[&above]);
+    is_refused(&scene, &app, &[], &format!("The container {bound} has"));
+    scene.engine.docker(&["stop", &bound]);
+    scene.restore(&[]).ok();
+    assert_eq!(scene.seen_by(&above, "/data/_data/version").as_deref(), Ok("old"));
+    scene.engine.docker(&["start", &bound]);
+    assert_eq!(scene.seen_by(&bound, "/data/version").as_deref(), Ok("old"));
+    let undo = scene.host.seawall(&["restore", "p", "--undo", "--yes"]);
+    assert!(undo.code == 1 && undo.out.contains("by a bind mount"), "{undo:#?}");
+}
+
 #[test]
 fn too_little_space() {
     let engine = Engine::shared();

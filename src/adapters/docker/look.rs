@@ -109,11 +109,13 @@ fn volume_of(volume: Found, here: &Here) -> Volume {
 
 fn container(summary: ContainerSummary) -> Container {
     let id = summary.id.unwrap_or_default();
-    let mut volumes = BTreeMap::new();
+    let (mut volumes, mut binds) = (BTreeMap::new(), Vec::new());
     for mount in summary.mounts.unwrap_or_default() {
-        if let (Some("volume"), Some(name)) = (mount.typ.as_deref(), mount.name) {
+        match (mount.typ.as_deref(), mount.name, mount.source) {
             // One volume may be mounted at several places.
-            *volumes.entry(name).or_insert(false) |= mount.rw.unwrap_or(true);
+            (Some("volume"), Some(name), _) => *volumes.entry(name).or_insert(false) |= mount.rw.unwrap_or(true),
+            (Some("bind"), _, Some(source)) => binds.push(source.into()),
+            _ => {}
         }
     }
     let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
@@ -126,6 +128,7 @@ fn container(summary: ContainerSummary) -> Container {
         state: summary.state.map(|state| state.to_string()).unwrap_or_default(),
         labels: sorted(summary.labels.unwrap_or_default()),
         volumes,
+        binds,
     }
 }
 

@@ -96,6 +96,7 @@ mod tests {
             state: state.to_owned(),
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             volumes: volumes.iter().map(|(name, writes)| ((*name).to_owned(), *writes)).collect(),
+            binds: Vec::new(),
             networks: Vec::new(),
         }
     }

@@ -25,7 +25,7 @@ use crate::reconcile::{
     Container, Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey,
 };
 use shelf::Kept;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,6 +161,7 @@ async fn exchange(
     let quiescer = executor.quiescer.clone().ok_or_else(|| refused("Containers cannot be stopped here"))?;
     let containers = task.restores.docker.containers().await.map_err(|error| engine(&error))?;
     in_between(containers.values(), &volume)?;
+    bound(containers.values(), &root)?;
     let cancel = task.control.cancel.child_token();
     let ask = Ask {
         source: SourceKey { policy: task.source.policy.clone(), source: volume },
@@ -214,6 +215,23 @@ fn in_between<'a>(mut containers: impl Iterator<Item = &'a Container>, volume: &
         Err(refused(format!(
             "The container {} is {} and has the volume {volume} open: let it run, or stop it, and restore then",
             container.name, container.state
+        )))
+    })
+}
+
+/// Containers that have the directory itself, and not the volume, would go on with what was replaced, and nobody stops them.
+fn bound<'a>(mut containers: impl Iterator<Item = &'a Container>, root: &Path) -> Result<(), RepositoryError> {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let root = real(root);
+    let open = |container: &&Container| {
+        matches!(container.state.as_str(), "running" | "paused" | "restarting")
+            && container.binds.iter().any(|bind| real(bind).starts_with(&root))
+    };
+    containers.find(open).map_or(Ok(()), |container| {
+        Err(refused(format!(
+            "The container {} has {} open by a bind mount, and would go on with what is replaced: stop it, and restore then",
+            container.name,
+            root.display()
         )))
     })
 }
