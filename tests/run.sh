@@ -9,7 +9,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} CARGO_TERM_COLOR=never
-# How large the hard tree of tests/restore/hard.rs is: about two minutes beside the other tests. 200000 takes five to eight.
+# How large the hard tree of tests/restore/hard.rs is: some two minutes on two busy cores, and up to four to remove it all. 200000 takes
+# four to seven minutes, and four to remove.
 export SEAWALL_TEST_FILES=${SEAWALL_TEST_FILES:-60000}
 logs=$CARGO_TARGET_DIR/test-logs
 tools=$CARGO_TARGET_DIR/tools
