@@ -9,7 +9,7 @@ use crate::controller::{Controller, Parts};
 use crate::execute::Executor;
 use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
-use crate::execute::restore::{Restores, Shelf};
+use crate::execute::restore::{Restores, Shelf, expire as expire_now};
 use crate::http::socket::{Backstage, Socket};
 use crate::observe::docker::DockerHandle;
 use crate::observe::repositories::RepositoriesHandle;
@@ -166,8 +166,8 @@ async fn operate(options: Options) -> anyhow::Result<()> {
 /// Removes what restores replaced once its time is over.
 async fn expire(shelf: Arc<Shelf>, end: CancellationToken) {
     while !end.is_cancelled() {
-        let shelf = shelf.clone();
-        if tokio::task::spawn_blocking(move || shelf.expire(SystemClock.now())).await.is_err() {
+        let (shelf, cancel) = (shelf.clone(), end.clone());
+        if tokio::task::spawn_blocking(move || expire_now(&shelf, SystemClock.now(), &cancel)).await.is_err() {
             tracing::error!("removing what restores replaced ended badly; it is tried again");
         }
         end.run_until_cancelled(tokio::time::sleep(EXPIRY)).await;

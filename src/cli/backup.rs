@@ -5,9 +5,9 @@ use super::data::{self, Runs};
 use super::exit::Exit;
 use super::get::known_policy;
 use super::human::{bytes, count, short_id, span_words};
-use super::output::{emit, indent, one_line, remark};
+use super::output::{Lines, emit, indent, one_line, remark};
 use super::progress::Bars;
-use super::style::Style;
+use super::style::{Style, Tone};
 use super::tables::{file_problems, result_tone};
 use crate::app::{self, Options};
 use crate::clock::Clock;
@@ -188,7 +188,11 @@ pub fn outcome_text(outcome: &Outcome, style: Style) -> String {
         text += &made.join(", ");
     }
     text.push('\n');
-    text + &indent(&file_problems(outcome), 2)
+    text += &indent(&file_problems(outcome), 2);
+    for warning in &outcome.warnings {
+        text.line(format!("  {} {}", style.paint(Tone::Doubt, "note:"), one_line(warning)));
+    }
+    text
 }
 
 /// The worst of the outcomes; none at all means that nothing was saved.

@@ -123,7 +123,7 @@ metrics! {
     QUIESCE_DEADLINE Gauge "quiesce_deadline_timestamp_seconds" []
         "By when the first of them has to be back. 0 while none stands still.";
     RESTORE_UNDO_BYTES Gauge "restore_undo_bytes" []
-        "Bytes on this host's disks that hold what restores replaced, until a person or their time removes them.";
+        "Bytes that hold what restores replaced, on this host's disks and in databases, until a person or their time removes them.";
     POLICY_FILE_VALID Gauge "policy_file_valid" ["file"]
         "Whether the policy file has no error. While it has, what was last accepted from it stays in force.";
     CONFIG_LAST_RELOAD_SUCCESSFUL Gauge "config_last_reload_successful" []

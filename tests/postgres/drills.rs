@@ -84,7 +84,8 @@ fn a_drill_fails_for_what_is_not_there() {
         &scene,
         "[{minTables: 4}, {minRows: {public.users: 5001, public.nothing: 1}}, {query: \"SELECT false\"}, {query: \"SELECT nonsense\"}]",
     );
-    scene.backup().ok();
+    let said = scene.backup();
+    assert!(said.code == 0 && said.out.contains("  note: The heartbeat could not be written"), "{said:#?}");
     let said = scene.host.seawall(&["drill", "db"]);
     assert_ne!(said.code, 0, "{said:#?}");
     let found = found(&last(&scene));

@@ -10,6 +10,7 @@ mod archiver;
 mod drills;
 mod dumps;
 mod elsewhere;
+mod expiry;
 mod image;
 mod locales;
 mod memory;

@@ -138,12 +138,32 @@ impl Server {
         Self { asker: Asker { cancel: CancellationToken::new(), ..self.asker.clone() } }
     }
 
-    /// Removes a database.
+    /// Removes a database if it has this very mark: no other one is ever removed. Whether there was such a database.
     ///
     /// # Errors
     /// Somebody uses it, or the role may not.
-    pub fn remove(&self, name: &str) -> Result<(), PostgresError> {
-        self.asker.run(&format!("DROP DATABASE {};", identifier(name))).map(drop)
+    pub fn remove(&self, name: &str, mark: &str) -> Result<bool, PostgresError> {
+        let found = "FROM pg_database WHERE datname = ".to_owned()
+            + &format!("{} AND shobj_description(oid, 'pg_database') = {}", literal(name), literal(mark));
+        // What is looked at is what is removed: one statement makes the other.
+        let said = self
+            .asker
+            .run(&format!("SELECT count(*) {found};\nSELECT format('DROP DATABASE %I', datname) {found} \\gexec\n"))?;
+        Ok(said.lines().next() == Some("1"))
+    }
+
+    /// What tells the server from all others; `None`: it does not tell this role.
+    #[must_use]
+    pub fn system(&self) -> Option<String> {
+        self.asker.run("SELECT system_identifier FROM pg_control_system();").ok()
+    }
+
+    /// How much a database takes on the server's disk, bytes.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub fn size(&self, name: &str) -> Result<u64, PostgresError> {
+        self.asker.json(&format!("SELECT pg_database_size({});", literal(name)))
     }
 
     /// Gives a database the rights and settings that another one has: they are the server's, and so in no dump.

@@ -4,19 +4,17 @@ use super::choose::Chosen;
 use super::plan::{Plan, history};
 use super::{Args, carry_out};
 use crate::adapters::postgres::{Database, Target as Reached};
-use crate::app::{Options, Peek};
-use crate::cli::data::{self, Runs, Wanted};
+use crate::app::Peek;
 use crate::cli::exit::Exit;
-use crate::cli::human::{bytes, short_id};
-use crate::cli::output::{Lines, remark};
+use crate::cli::human::bytes;
+use crate::cli::output::remark;
 use crate::cli::person::ask;
 use crate::cli::style::Style;
 use crate::cli::trouble::Advice;
 use crate::clock::Clock;
-use crate::policy::postgres::short_name;
 use crate::policy::{PostgresSource, Source};
 use crate::reconcile::restore::{IntoDatabase, Manner, database_target};
-use crate::reconcile::{Operation, RestoreAction, RestoreStep, SourceKey};
+use crate::reconcile::{RestoreAction, RestoreStep, SourceKey};
 use tokio_util::sync::CancellationToken;
 
 /// Where a database goes.
@@ -103,32 +101,4 @@ pub(super) fn run(
         ask("Go on?")?;
     }
     carry_out(what.options, &action, what.size.bytes, style, clock)
-}
-
-/// `--undo` and `--discard` of a database: of the newest restore that replaced one. `None`: there was none.
-pub(super) fn undo(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> anyhow::Result<Option<Exit>> {
-    let runs = Runs { policy: args.name.clone(), source: args.source.clone(), limit: 200 };
-    let look = data::look(options, &Wanted { runs: Some(runs), ..Wanted::default() })?;
-    let mine = look.runs.iter().filter(|run| run.operation == Operation::Restore);
-    let mut kept = mine.filter_map(|run| {
-        let source = run.source.as_ref().filter(|source| short_name(&source.source).is_some())?;
-        Some((run, source, run.restored.as_ref()?.kept.as_ref()?))
-    });
-    let Some((run, source, database)) = kept.next() else { return Ok(None) };
-    let mut text = String::new();
-    let snapshot = run.restored.as_ref().map_or("", |restored| short_id(&restored.snapshot));
-    text.line(format!("Restore of {source} from snapshot {snapshot}, run {}", run.run));
-    text.line(if args.discard {
-        format!("  Removes the database {database} from its server")
-    } else {
-        format!("  Puts {database} back and keeps what is there now in its place; ends the sessions of both")
-    });
-    remark(text.trim_end());
-    if !args.yes {
-        ask(if args.discard { "Remove it for good?" } else { "Go on?" })?;
-    }
-    let restore = run.run.clone();
-    let step = if args.discard { RestoreStep::Discard(restore) } else { RestoreStep::Undo(restore) };
-    let action = RestoreAction { source: source.clone(), step };
-    carry_out(options, &action, 0, style, clock).map(Some)
 }

@@ -90,12 +90,6 @@ pub struct Args {
 /// It could not be done, or was not wanted.
 pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> anyhow::Result<Exit> {
     if args.undo || args.discard {
-        // A policy has sources of one kind, so that its name says which is meant.
-        if args.name.is_some()
-            && let Some(exit) = database::undo(options, args, style, clock)?
-        {
-            return Ok(exit);
-        }
         return undo::run(options, args, style, clock);
     }
     if let Some(file) = &args.from_archive {

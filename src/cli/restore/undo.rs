@@ -10,6 +10,7 @@ use crate::cli::person::ask;
 use crate::cli::style::Style;
 use crate::cli::trouble::Advice;
 use crate::clock::Clock;
+use crate::policy::postgres::short_name;
 use crate::reconcile::{RestoreAction, RestoreStep, Undo};
 use anyhow::bail;
 use jiff::Timestamp;
@@ -67,5 +68,9 @@ fn text(undo: &Undo, discard: bool, now: Timestamp) -> String {
             seconds(*expires)
         )
     });
+    if short_name(&source.source).is_some() {
+        let ends = if discard { "" } else { "; ends the sessions of both" };
+        text.line(format!("  It is the database {}, beside {} on its server{ends}", undo.place.display(), undo.target));
+    }
     text
 }

@@ -1,5 +1,6 @@
 //! What runs do with databases that are dumped.
 
+pub(super) mod aside;
 pub(super) mod drill;
 pub(super) mod restore;
 

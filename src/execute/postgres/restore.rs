@@ -4,16 +4,18 @@
 //! their names in one transaction. What was replaced stays on the server, under a name that says so.
 
 use super::drill::{Stored, load};
-use super::repository_error;
+use super::{aside, repository_error};
 use crate::adapters::postgres::{Asker, Leaving, PostgresError, Server, Target, beside, unfinished};
 use crate::adapters::repository::{Control, Reason, RepositoryAdapter, RepositoryError};
+use crate::clock::Clock;
 use crate::controller::ports::{RunControl, Work};
+use crate::execute::restore::{SetAside, Shelf};
 use crate::execute::{Executor, blank, blocking, ended_badly, fail_point::fail_point, unknown_repository};
 use crate::policy::quantity::bytes;
 use crate::policy::{Policy, PostgresSource, SecretRef, Source};
-use crate::reconcile::restore::{IntoDatabase, Manner, database_target};
-use crate::reconcile::{Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey};
-use std::path::PathBuf;
+use crate::reconcile::restore::{IntoDatabase, KEPT, Manner, database_target};
+use crate::reconcile::{Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey, Undo};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(in crate::execute) async fn run(
@@ -25,11 +27,17 @@ pub(in crate::execute) async fn run(
     let repository = action.repository().unwrap_or_default().to_owned();
     let mut outcome = blank(control, Operation::Restore, Some(action.source.clone()), &repository);
     "manual".clone_into(&mut outcome.cause);
+    let Some(restores) = executor.restores.clone() else {
+        let error = RepositoryError::new(Reason::Refused, "Nothing can be restored here");
+        return ended_badly(outcome, &error, executor.clock.now());
+    };
     let source = work.desired.policies.get(&action.source.policy).and_then(|policy| of(policy));
     let task = Task {
         source,
         key: action.source.clone(),
         host: executor.host.clone(),
+        shelf: Arc::clone(restores.shelf()),
+        clock: Arc::clone(&executor.clock),
         run: control.run.clone(),
         inner: Control {
             cancel: control.cancel.child_token(),
@@ -84,6 +92,8 @@ struct Task {
     source: Option<PostgresSource>,
     key: SourceKey,
     host: String,
+    shelf: Arc<Shelf>,
+    clock: Arc<dyn Clock>,
     run: RunId,
     inner: Control,
 }
@@ -99,7 +109,8 @@ impl Task {
         format!("Seawall: what restore {run} of {} by {} replaced: ", self.key, self.host)
     }
 
-    fn target(&self, to: Option<&str>) -> Result<Target, PostgresError> {
+    /// Where the address of the server is read from, and which of its databases is meant where the address does not say.
+    fn address(&self, to: Option<&str>) -> Result<(SecretRef, Option<String>), PostgresError> {
         let own = || {
             self.source.as_ref().map(|source| source.url_from.clone()).ok_or_else(|| {
                 PostgresError::refused(format!(
@@ -109,14 +120,16 @@ impl Task {
                 ))
             })
         };
-        let (from, name) = match to.map(database_target) {
+        Ok(match to.map(database_target) {
             Some(IntoDatabase::Env(name)) => (SecretRef::Env(name), None),
             Some(IntoDatabase::File(path)) => (SecretRef::File(PathBuf::from(path)), None),
             Some(IntoDatabase::Name(name)) => (own()?, Some(name)),
             None => (own()?, None),
-        };
-        let binaries = self.source.as_ref().and_then(|source| source.binaries.as_deref());
-        Target::reach(&from, name.as_deref(), binaries, &self.inner.cancel)
+        })
+    }
+
+    fn binaries(&self) -> Option<&Path> {
+        self.source.as_ref().and_then(|source| source.binaries.as_deref())
     }
 
     fn bring(
@@ -134,10 +147,13 @@ impl Task {
         }
         let stored = Stored::of(repository, &snapshot)?;
         let failed = |error: PostgresError| repository_error(&error);
-        let Target { name, asker, server, clients } = self.target(to).map_err(failed)?;
+        let (url_from, name) = self.address(to).map_err(failed)?;
+        let target = Target::reach(&url_from, name.as_deref(), self.binaries(), &self.inner.cancel);
+        let Target { name, asker, server, clients } = target.map_err(failed)?;
         for (left, _) in server.marked(&self.unfinished()).map_err(failed)? {
-            server.remove(&left).map_err(failed)?;
-            tracing::warn!(database = %left, "removed what an unfinished restore had left");
+            if server.remove(&left, &self.unfinished()).map_err(failed)? {
+                tracing::warn!(database = %left, "removed what an unfinished restore had left");
+            }
         }
         let there = server.look(&name).map_err(failed)?;
         let major = server.version().map_err(failed)?;
@@ -164,23 +180,42 @@ impl Task {
                 let (new, kept) =
                     (beside(&name, &format!("seawall_new_{short}")), beside(&name, &format!("seawall_old_{short}")));
                 server.make(&new, Some(&name), &stored.facts, &self.unfinished()).map_err(failed)?;
+                let mut aside = SetAside {
+                    undo: Undo {
+                        restore: self.run.clone(),
+                        source: self.key.clone(),
+                        target: name.clone(),
+                        snapshot: snapshot.id.clone(),
+                        path: String::new(),
+                        at,
+                        expires: at,
+                        place: PathBuf::from(&kept),
+                        bytes: there.bytes,
+                        undone: false,
+                    },
+                    url_from,
+                    binaries: self.binaries().map(Path::to_owned),
+                    system: server.system(),
+                    mark: self.replaced(&self.run) + &name,
+                    exchanged: false,
+                    under_way: false,
+                };
                 let exchanged = into(&new).and_then(|written| {
                     fail_point("laid");
                     server.dress(&new, &name).map_err(failed)?;
-                    let mark = self.replaced(&self.run) + &name;
-                    server.rename(&[(&name, &kept), (&new, &name)], (&name, &kept), &mark).map_err(failed)?;
-                    Ok(written)
+                    aside.undo.at = self.clock.now();
+                    aside.undo.expires = aside.undo.at.saturating_add(KEPT).unwrap_or(aside.undo.at);
+                    let expires = aside.undo.expires;
+                    aside::exchange(&self.shelf, &server, aside, &new)?;
+                    Ok((written, expires))
                 });
-                restored.bytes = self.or_remove(&server, &new, exchanged)?;
-                fail_point("exchanged");
-                let undo = if matches!(to.map(database_target), Some(IntoDatabase::Env(_) | IntoDatabase::File(_))) {
-                    "rename it back by hand, or drop it".to_owned()
-                } else {
-                    format!("`seawall restore {0} --undo` puts it back, `--discard` removes it", self.key.policy)
-                };
+                let (written, expires) = self.or_remove(&server, &new, exchanged)?;
+                restored.bytes = written;
                 let message = format!(
-                    "{}, as of {at}, are in the database {name} again; what it replaced is kept as {kept}: {undo}",
-                    bytes(restored.bytes)
+                    "{}, as of {at}, are in the database {name} again; what it replaced is kept as {kept} until {expires}: \
+                     `seawall restore {} --undo` puts it back, `--discard` removes it",
+                    bytes(written),
+                    self.key.policy
                 );
                 restored.kept = Some(kept);
                 Ok(Done { message, restored: Some(restored) })
@@ -226,38 +261,50 @@ impl Task {
     ) -> Result<T, RepositoryError> {
         if done.is_err() {
             // Whoever ended the run ended the questions, too: these are asked all the same.
-            if let Err(error) = server.unstoppable().remove(name) {
+            if let Err(error) = server.unstoppable().remove(name, &self.unfinished()) {
                 tracing::warn!(database = name, %error, run = %self.run, "a database that was made for a restore stays");
             }
         }
         done
     }
 
-    /// The server, the name of the database that a restore replaced, and the one under which it is kept.
-    fn kept(&self, run: &RunId) -> Result<(Server, String, String), RepositoryError> {
-        let failed = |error: PostgresError| repository_error(&error);
-        let Target { server, .. } = self.target(None).map_err(failed)?;
-        let marked = server.marked(&self.replaced(run)).map_err(failed)?;
-        let (kept, name) = marked.into_iter().next().ok_or_else(|| {
-            let message = format!("Nothing is kept of a restore {run} of {} on the server of its policy", self.key);
-            RepositoryError::new(Reason::NotFound, message)
-        })?;
-        Ok((server, name, kept))
+    /// What a restore of this source has set aside, and its server. It is there.
+    fn kept(&self, run: &RunId) -> Result<(Server, SetAside), RepositoryError> {
+        let none =
+            |what: &str| RepositoryError::new(Reason::NotFound, format!("{what} of a restore {run} of {}", self.key));
+        let aside = self.shelf.database(run).filter(|aside| aside.undo.source == self.key);
+        let aside = aside.ok_or_else(|| none("Nothing is kept"))?;
+        match aside::find(&aside, &self.inner.cancel).map_err(|error| repository_error(&error))? {
+            (server, true) => Ok((server, aside)),
+            (_, false) => Err(none(&format!("There is no database {} any more that was set aside", aside.name()))),
+        }
     }
 
     fn undo(&self, run: &RunId) -> Result<Done, RepositoryError> {
-        let (server, name, kept) = self.kept(run)?;
-        let aside = beside(&name, &format!("seawall_new_{}", short(run)));
-        let (renames, mark) = ([(&*name, &*aside), (&*kept, &*name), (&*aside, &*kept)], self.replaced(run) + &name);
-        server.rename(&renames, (&name, &kept), &mark).map_err(|error| repository_error(&error))?;
-        let message = format!("The restore {run} is undone; what it had brought is kept as {kept}");
+        let (server, mut set) = self.kept(run)?;
+        let (name, kept) = (set.undo.target.clone(), set.name());
+        let between = beside(&name, &format!("seawall_new_{}", short(run)));
+        let renames = [(&*name, &*between), (&*kept, &*name), (&*between, &*kept)];
+        server.rename(&renames, (&name, &kept), &set.mark).map_err(|error| repository_error(&error))?;
+        set.undo.undone = !set.undo.undone;
+        set.undo.bytes = server.size(&kept).unwrap_or(set.undo.bytes);
+        set.exchanged = true;
+        let (what, other) = if set.undo.undone { ("undone", "it had brought") } else { ("done again", "it replaced") };
+        let message = format!("The restore {run} is {what}; what {other} is kept as {kept} until {}", set.undo.expires);
+        if let Err(error) = self.shelf.put_database(&set) {
+            tracing::error!(database = %kept, %error, "the record of what a restore replaced could not be written");
+        }
         Ok(Done { message, restored: None })
     }
 
     fn discard(&self, run: &RunId) -> Result<Done, RepositoryError> {
-        let (server, _, kept) = self.kept(run)?;
-        server.remove(&kept).map_err(|error| repository_error(&error))?;
-        Ok(Done { message: format!("What the restore {run} replaced is removed: the database {kept}"), restored: None })
+        let (server, set) = self.kept(run)?;
+        let (kept, what) = (set.name(), if set.undo.undone { "had brought" } else { "replaced" });
+        server.remove(&kept, &set.mark).map_err(|error| repository_error(&error))?;
+        self.shelf.forget_database(run).map_err(|error| {
+            RepositoryError::because(Reason::Unavailable, "Its record could not be removed", &error)
+        })?;
+        Ok(Done { message: format!("What the restore {run} {what} is removed: the database {kept}"), restored: None })
     }
 }
 

@@ -215,7 +215,9 @@ fn check_room(size: &Size, free: u64, shelf: &super::Shelf) -> Result<(), Reposi
     if needed <= free {
         return Ok(());
     }
-    let kept: u64 = shelf.view().borrow().iter().map(|undo| undo.bytes).sum();
+    // A database lies on its server.
+    let here = |undo: &&Undo| undo.place.is_absolute();
+    let kept: u64 = shelf.view().borrow().iter().filter(here).map(|undo| undo.bytes).sum();
     let help = if kept > 0 {
         format!("; {} are held by what earlier restores replaced: `seawall restore --discard` frees them", bytes(kept))
     } else {

@@ -9,6 +9,7 @@ mod content;
 mod objects;
 mod shelf;
 
+pub(super) use shelf::SetAside;
 pub use shelf::{Mended, Shelf};
 
 use super::fail_point::fail_point;
@@ -24,10 +25,12 @@ use crate::policy::{Means, Quiesce, Source};
 use crate::reconcile::{
     Container, Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey,
 };
+use jiff::Timestamp;
 use shelf::Kept;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long containers have to end, where the policy does not say.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -47,6 +50,16 @@ impl Restores {
     pub const fn new(docker: Docker, shelf: Arc<Shelf>) -> Self {
         Self { docker, shelf }
     }
+
+    pub(super) const fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+}
+
+/// Removes what has been kept for long enough. Blocking; `cancel` ends questions to servers.
+pub fn expire(shelf: &Shelf, now: Timestamp, cancel: &CancellationToken) {
+    shelf.expire(now);
+    super::postgres::aside::expire(shelf, now, cancel);
 }
 
 /// What was done.

@@ -1,8 +1,13 @@
-//! What restores have replaced, each on record before its scratch directory is made.
+//! What restores have replaced, each on record before its scratch directory is made, or its database is set aside.
+
+mod databases;
+
+pub(in crate::execute) use databases::SetAside;
 
 use crate::adapters::exchange::{Identity, Place};
 use crate::reconcile::{RunId, SourceKey, Undo};
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
@@ -17,6 +22,7 @@ use tokio::sync::watch;
 pub struct Shelf {
     directory: PathBuf,
     records: Mutex<BTreeMap<RunId, Kept>>,
+    databases: Mutex<BTreeMap<RunId, SetAside>>,
     view: watch::Sender<Arc<Vec<Undo>>>,
 }
 
@@ -61,9 +67,18 @@ impl Shelf {
     /// The directory cannot be made or read.
     pub fn open(directory: &Path) -> io::Result<(Self, Vec<Mended>)> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let shelf = Self { directory: directory.to_owned(), records: Mutex::default(), view: watch::Sender::default() };
+        let databases: Vec<SetAside> = read(&databases::place(directory))?;
+        let databases = databases.into_iter().map(|one| (one.undo.restore.clone(), one)).collect();
+        let shelf = Self {
+            directory: directory.to_owned(),
+            records: Mutex::default(),
+            databases: Mutex::new(databases),
+            view: watch::Sender::default(),
+        };
         let mut mended = Vec::new();
-        for kept in read(directory)? {
+        let mut all: Vec<Kept> = read(directory)?;
+        all.sort_by(|a, b| a.undo.restore.cmp(&b.undo.restore));
+        for kept in all {
             match shelf.settle(kept.clone()) {
                 Ok(told) => mended.extend(told),
                 Err(error) => {
@@ -81,11 +96,10 @@ impl Shelf {
     /// # Errors
     /// The directory cannot be read.
     pub fn look(directory: &Path) -> io::Result<Vec<Undo>> {
-        let kept = match read(directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            read => read?,
-        };
-        Ok(shown(kept.iter()))
+        let (kept, databases): (Vec<Kept>, Vec<SetAside>) = (read(directory)?, read(&databases::place(directory))?);
+        // Whether one that was cut off was set aside, only its server knows: whoever wants it back, asks there.
+        let databases = databases.into_iter().map(|one| SetAside { exchanged: true, ..one }).collect::<Vec<_>>();
+        Ok(shown(kept.iter(), databases.iter()))
     }
 
     /// What is kept, newest first.
@@ -94,8 +108,8 @@ impl Shelf {
         self.view.subscribe()
     }
 
-    /// Removes what has been kept for long enough.
-    pub fn expire(&self, now: Timestamp) {
+    /// Removes what has been kept on this host for long enough.
+    pub(super) fn expire(&self, now: Timestamp) {
         let expired = |kept: &&Kept| kept.exchanged && kept.undo.expires <= now;
         let all: Vec<Kept> = self.lock().values().filter(expired).cloned().collect();
         for kept in all {
@@ -116,14 +130,7 @@ impl Shelf {
 
     /// Writes a record, durable on return.
     pub(super) fn put(&self, kept: &Kept) -> io::Result<()> {
-        let path = self.path(&kept.undo.restore);
-        let fresh = path.with_extension("new");
-        let text = serde_json::to_vec(kept)?;
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)?;
-        File::open(&self.directory)?.sync_all()?;
+        write(&self.path(&kept.undo.restore), kept)?;
         self.lock().insert(kept.undo.restore.clone(), kept.clone());
         self.publish();
         Ok(())
@@ -132,10 +139,7 @@ impl Shelf {
     /// Removes the scratch and then the record.
     pub(super) fn remove(&self, kept: &Kept) -> io::Result<()> {
         kept.place.remove()?;
-        match fs::remove_file(self.path(&kept.undo.restore)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        forget(&self.path(&kept.undo.restore))?;
         self.lock().remove(&kept.undo.restore);
         self.publish();
         Ok(())
@@ -175,7 +179,7 @@ impl Shelf {
     }
 
     fn publish(&self) {
-        let shown = shown(self.lock().values());
+        let shown = shown(self.lock().values(), self.set_aside().values());
         self.view.send_replace(Arc::new(shown));
     }
 
@@ -184,21 +188,48 @@ impl Shelf {
     }
 }
 
-fn shown<'a>(kept: impl DoubleEndedIterator<Item = &'a Kept>) -> Vec<Undo> {
-    kept.rev().filter(|kept| kept.exchanged).map(|kept| kept.undo.clone()).collect()
+/// Newest first.
+fn shown<'a>(kept: impl Iterator<Item = &'a Kept>, databases: impl Iterator<Item = &'a SetAside>) -> Vec<Undo> {
+    let kept = kept.filter(|kept| kept.exchanged).map(|kept| &kept.undo);
+    let databases = databases.filter(|database| database.exchanged).map(|database| &database.undo);
+    let mut all: Vec<Undo> = kept.chain(databases).cloned().collect();
+    all.sort_by(|a, b| b.restore.cmp(&a.restore));
+    all
 }
 
-fn read(directory: &Path) -> io::Result<Vec<Kept>> {
+/// Writes a record, durable on return.
+fn write(path: &Path, record: &impl Serialize) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let text = serde_json::to_vec(record)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(path.parent().unwrap_or(path))?.sync_all()
+}
+
+fn forget(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The records of a directory; none where it is not there.
+fn read<T: DeserializeOwned>(directory: &Path) -> io::Result<Vec<T>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
     let mut all = Vec::new();
-    for entry in fs::read_dir(directory)? {
+    for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "json") {
-            match fs::read(&path).and_then(|text| Ok(serde_json::from_slice::<Kept>(&text)?)) {
-                Ok(kept) => all.push(kept),
+            match fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?)) {
+                Ok(record) => all.push(record),
                 Err(error) => tracing::error!(path = %path.display(), %error, "a record of a restore cannot be read"),
             }
         }
     }
-    all.sort_by(|a, b| a.undo.restore.cmp(&b.undo.restore));
     Ok(all)
 }
