@@ -5,7 +5,7 @@ use super::respond::{Answer, Reply, is_read};
 use super::{ListenError, Render, View, peer, server};
 use crate::controller::ports::{Command, EventFilter, History, RunFilter, StatusReceiver};
 use crate::policy::{SecretRef, quantity};
-use crate::reconcile::restore::Manner;
+use crate::reconcile::restore::{Manner, Over};
 use crate::reconcile::{RepositoryState, Request as Asked, RestoreAction, RestoreStep, RunId, SourceKey, Wish};
 use crate::status::model::StoredSnapshot;
 use hyper::body::{Body, Incoming};
@@ -229,7 +229,12 @@ impl Backstage {
                 let path = query.get("path").unwrap_or_default();
                 let says = |name: &str| query.get(name).is_some_and(|value| value == "true");
                 let database = Manner { clean: says("clean"), no_owner: says("noOwner") };
-                RestoreStep::Bring { repository, snapshot, path, to: query.get("to"), database, keep }
+                let over = match query.get("over").as_deref() {
+                    Some("older") => Over::Older,
+                    Some("anything") => Over::Anything,
+                    _ => Over::Nothing,
+                };
+                RestoreStep::Bring { repository, snapshot, path, to: query.get("to"), database, keep, over }
             }
             ("unpack", ..) => {
                 let (Some(file), Some(digest)) = (query.get("file"), query.get("digest")) else {

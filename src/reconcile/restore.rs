@@ -37,7 +37,7 @@ pub enum RestoreStep {
         snapshot: String,
         /// The part that is brought back, relative to the root of the source; empty: all.
         path: String,
-        /// The volume that it goes into, or the database (see [`database_target`]); `None`: where it came from.
+        /// The volume that it goes into, or the bucket, or the database (see [`database_target`]); `None`: where it came from.
         to: Option<String>,
         /// How a database is brought back.
         #[serde(default)]
@@ -45,6 +45,9 @@ pub enum RestoreStep {
         /// How long what it replaces is kept; `None`: [`KEPT`].
         #[serde(default)]
         keep: Option<Duration>,
+        /// Which objects of a bucket may be replaced.
+        #[serde(default)]
+        over: Over,
     },
     /// An archive that was made by other means is brought in, as it is.
     #[serde(rename_all = "camelCase")]
@@ -70,6 +73,19 @@ pub enum RestoreStep {
     Undo(RunId),
     /// What an earlier restore replaced is removed.
     Discard(RunId),
+}
+
+/// Which objects of a bucket that differ from those of a snapshot are replaced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Over {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those that were not written after the one in the snapshot.
+    Older,
+    /// All.
+    Anything,
 }
 
 /// How a database is brought back.

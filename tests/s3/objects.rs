@@ -4,10 +4,11 @@ use crate::bucket::Place;
 use crate::lab::{HOST, meta, noise};
 use crate::seaweed::ADMIN;
 use seawall::adapters::repository::{
-    BackupReport, Control, Over, PutBack, Reason, RepositoryAdapter, RepositoryError, Wanted,
+    BackupReport, Control, PutBack, Reason, RepositoryAdapter, RepositoryError, Wanted,
 };
 use seawall::adapters::s3::S3;
 use seawall::policy::RepositoryLocation;
+use seawall::reconcile::restore::Over;
 use std::path::Path;
 use std::process::Command;
 
@@ -104,7 +105,7 @@ fn every_object_comes_back_under_its_own_key_with_its_own_headers() {
     // Elsewhere, where there is nothing.
     world.place.server.set("PUT", "/elsewhere", "");
     let back = world.put_back(&snapshot.id, "elsewhere", "", false);
-    assert_eq!((back.objects, back.same, back.kept.len()), (KEYS.len() as u64 + 1, 0, 0), "{back:?}");
+    assert_eq!((back.objects, back.same, back.kept.count), (KEYS.len() as u64 + 1, 0, 0), "{back:?}");
     assert_eq!(back.problems, []);
     for (key, plain) in KEYS {
         // SeaweedFS keeps nothing in what ends with a slash.
@@ -133,11 +134,13 @@ fn what_is_newer_stays_unless_a_person_says_otherwise() {
     world.put("changed", "now");
     world.place.server.set("DELETE", "/files/deleted", "");
     let back = world.put_back(&snapshot.id, "files", "", false);
-    assert_eq!((back.objects, back.same, back.kept), (1, 3, vec!["changed".to_owned()]));
+    assert_eq!((back.objects, back.same, back.replaced.count), (1, 3, 0));
+    assert_eq!((back.kept.count, back.kept.first), (1, vec!["changed".to_owned()]));
     assert_eq!(world.there("files", "deleted").as_deref(), Some("then"));
     assert_eq!(world.there("files", "changed").as_deref(), Some("now"));
     let back = world.put_back(&snapshot.id, "files", "chan", true);
     assert_eq!((back.objects, back.same), (1, 0));
+    assert_eq!((back.replaced.count, back.replaced.first), (1, vec!["changed".to_owned()]));
     assert_eq!(world.there("files", "changed").as_deref(), Some("then"));
 
     // One key, a prefix, and nothing at all.
@@ -215,8 +218,34 @@ fn by_a_policy_and_the_command_line() {
     assert_eq!(world.there("files", "uploads/a"), None);
     let (code, said) = seawall(&["restore", "uploads", "--path", "uploads/", "--yes"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 object, 1 B put back into bucket files"), "{said}");
+    assert!(said.contains("success: 1 object, 1 B, as of ") && said.contains("are in the bucket files at"), "{said}");
     assert_eq!(world.there("files", "uploads/a").as_deref(), Some("a"));
+
+    // What is newer is left and named, or replaced and named; the history and the audit trail have both.
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    world.put("uploads/a", "newer");
+    let (code, said) = seawall(&["restore", "uploads", "--yes"]);
+    assert!(code == Some(0) && said.contains("note: uploads/a: left as it is"), "{said}");
+    assert_eq!(world.there("files", "uploads/a").as_deref(), Some("newer"));
+    let (code, said) = seawall(&["restore", "uploads", "--yes", "--over-newer"]);
+    assert!(
+        code == Some(0) && said.contains("note: uploads/a: another content was there, which is replaced"),
+        "{said}"
+    );
+    assert_eq!(world.there("files", "uploads/a").as_deref(), Some("a"));
+    world.place.server.set("PUT", "/elsewhere", "");
+    let (code, said) = seawall(&["restore", "uploads", "--yes", "--to", "elsewhere"]);
+    assert!(code == Some(0) && said.contains("are in the bucket elsewhere at"), "{said}");
+    assert_eq!(world.there("elsewhere", "uploads/a").as_deref(), Some("a"));
+    let (_, runs) = seawall(&["get", "runs", "-o", "json"]);
+    let mut runs = serde_json::Deserializer::from_str(&runs).into_iter::<serde_json::Value>();
+    let runs = runs.next().unwrap().unwrap();
+    let restores: Vec<_> = runs.as_array().unwrap().iter().filter(|run| run["operation"] == "restore").collect();
+    assert_eq!(restores.len(), 4, "{runs:#}");
+    assert!(restores[1]["warnings"].to_string().contains("which is replaced"), "{runs:#}");
+    assert_eq!(restores[0]["restored"]["files"], 1, "{runs:#}");
+    let (_, audit) = seawall(&["audit", "export"]);
+    assert!(audit.lines().filter(|line| line.contains("restore") && line.contains("uploads")).count() >= 4, "{audit}");
     let into = directory.join("into");
     let (code, said) = seawall(&["restore", "uploads", "--to", into.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{said}");

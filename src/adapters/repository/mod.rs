@@ -33,7 +33,7 @@ mod tree;
 
 pub use databases::Databases;
 pub use error::{Reason, RepositoryError};
-pub use objects::{Over, PutBack, Wanted};
+pub use objects::{Keys, PutBack, Wanted};
 pub use part::FileView;
 pub use registry::Registry;
 pub use report::{

@@ -13,7 +13,7 @@ use crate::adapters::repository::{Control, Registry, RepositoryAdapter, Sample};
 use crate::controller::once::Watcher;
 use crate::policy::{Repository, Source};
 use crate::reconcile::recovery::{self, HostFound, Item, Kind, LeftOut, There, Todo};
-use crate::reconcile::restore::Manner;
+use crate::reconcile::restore::{Manner, Over};
 use crate::reconcile::{Action, RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
 use anyhow::Context;
 use serde::Serialize;
@@ -212,6 +212,7 @@ impl Recovering {
             to: outside::database_of(item, self.recovery.sources.get(&item.source.policy)),
             database: Manner::default(),
             keep: None,
+            over: Over::Nothing,
         };
         let wish = Wish::Restore(RestoreAction { source: item.source.clone(), step });
         let outcomes = self.hands.carry_out(&wish, begun)?;

@@ -1,18 +1,18 @@
-//! Objects back into a bucket: done by this process, beside whatever the operator does.
+//! Objects back into a bucket: what will happen, and then it is done like any other restore.
 
-use super::Args;
 use super::choose::Chosen;
-use crate::adapters::repository::{Control, Over, Wanted};
+use super::{Args, carry_out};
 use crate::adapters::s3::S3;
-use crate::app::Peek;
+use crate::app::{Options, Peek};
 use crate::cli::exit::Exit;
-use crate::cli::human::{bytes, count};
-use crate::cli::output::{Lines, emit, one_line, remark};
-use crate::cli::person::{ask, on_interrupt};
+use crate::cli::output::{Lines, one_line, remark};
+use crate::cli::person::ask;
 use crate::cli::style::{Style, Tone};
 use crate::cli::trouble::Advice;
+use crate::clock::Clock;
 use crate::policy::{Bucket, Source};
-use crate::reconcile::restore::is_bucket;
+use crate::reconcile::restore::{Manner, Over, is_bucket};
+use crate::reconcile::{RestoreAction, RestoreStep};
 use jiff::Timestamp;
 
 /// The bucket that the source of a policy is.
@@ -31,49 +31,41 @@ pub(super) fn of<'a>(peek: &'a Peek, chosen: &Chosen) -> anyhow::Result<Option<&
     }
 }
 
+/// Says what will happen, asks, and has it done as any other restore.
 pub(super) fn run(
-    peek: &Peek,
+    options: &Options,
     chosen: &Chosen,
     bucket: &Bucket,
     args: &Args,
     style: Style,
-    now: Timestamp,
+    clock: &dyn Clock,
 ) -> anyhow::Result<Exit> {
     let no_key = || Advice::new("the policy gives no access key".to_owned(), "give one that may write to the bucket");
+    if args.keep.is_some() {
+        let what = "what is replaced in a bucket is not kept";
+        return Err(Advice::new(what, "leave `--keep` away; without `--over-newer` nothing newer is replaced").into());
+    }
     let mut access = bucket.s3.clone().ok_or_else(no_key)?;
     if let Some(to) = &args.to {
         access.bucket.clone_from(to);
     }
     let s3 = S3::patient(&access)?;
     let prefix = args.path.as_deref().unwrap_or_default();
-    remark(plan(chosen, &s3, prefix, args.over_newer, style, now).trim_end());
+    remark(plan(chosen, &s3, prefix, args.over_newer, style, clock.now()).trim_end());
     if !args.yes {
         ask("Go on?")?;
     }
-    let control = Control::default();
-    on_interrupt(&control.cancel)?;
-    let wanted = Wanted { prefix, over: if args.over_newer { Over::Anything } else { Over::Older } };
-    let report =
-        peek.with(&chosen.repository, |adapter| adapter.put_back(&chosen.snapshot.id, &s3, wanted, &control))?;
-    for key in &report.kept {
-        remark(&format!("note: {}: left as it is, it was written after the snapshot; `--over-newer`", one_line(key)));
-    }
-    for one in &report.problems {
-        remark(&format!("note: {}", one_line(&one.problem)));
-    }
-    let (put, size) = (count(report.objects, "object"), bytes(report.bytes));
-    let mut text = format!("{}: {put}, {size} put back into bucket {}", chosen.source, s3.bucket());
-    for (number, what) in [
-        (report.same, "there already"),
-        (report.kept.len() as u64, "newer there"),
-        (report.problems.len() as u64, "failed"),
-    ] {
-        if number > 0 {
-            text = format!("{text}; {number} {what}");
-        }
-    }
-    emit(&format!("{text}\n"))?;
-    Ok(if report.problems.is_empty() { Exit::Ok } else { Exit::Partial })
+    let step = RestoreStep::Bring {
+        repository: chosen.repository.clone(),
+        snapshot: chosen.snapshot.id.clone(),
+        path: prefix.to_owned(),
+        to: args.to.clone(),
+        database: Manner::default(),
+        keep: None,
+        over: if args.over_newer { Over::Anything } else { Over::Older },
+    };
+    let action = RestoreAction { source: chosen.source.clone(), step };
+    carry_out(options, &action, chosen.snapshot.bytes, style, clock)
 }
 
 fn plan(chosen: &Chosen, s3: &S3, prefix: &str, over_newer: bool, style: Style, now: Timestamp) -> String {

@@ -13,7 +13,7 @@ use crate::cli::style::Style;
 use crate::cli::trouble::Advice;
 use crate::clock::Clock;
 use crate::policy::{PostgresSource, Source};
-use crate::reconcile::restore::{IntoDatabase, Manner, database_target};
+use crate::reconcile::restore::{IntoDatabase, Manner, Over, database_target};
 use crate::reconcile::{RestoreAction, RestoreStep, SourceKey};
 use tokio_util::sync::CancellationToken;
 
@@ -81,10 +81,6 @@ pub(super) fn run(
             "`--path` and `--to DIR` give one file of the snapshot; `pg_restore --table` takes a part out of a dump";
         return Err(Advice::new("a database comes back as a whole", help).into());
     }
-    if args.keep.is_some() {
-        let help = "leave `--keep` away; `--discard` removes it";
-        return Err(Advice::new("a database that is replaced is kept until somebody removes it", help).into());
-    }
     let Target { to_database, clean, no_owner } = &args.database;
     let step = RestoreStep::Bring {
         repository: chosen.repository.clone(),
@@ -92,7 +88,8 @@ pub(super) fn run(
         path: String::new(),
         to: to_database.clone(),
         database: Manner { clean: *clean, no_owner: *no_owner },
-        keep: None,
+        keep: args.keep,
+        over: Over::default(),
     };
     let action = RestoreAction { source: chosen.source.clone(), step };
     let history = history(what.options, &action);

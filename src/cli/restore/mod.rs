@@ -13,17 +13,17 @@ use super::client::{Operator, escape};
 use super::data::{self, Runs};
 use super::exit::Exit;
 use super::human::span_words;
-use super::output::{Lines, emit, one_line, remark};
+use super::output::{Lines, emit, indent, one_line, remark};
 use super::person::ask;
 use super::progress::Bars;
 use super::style::{Style, Tone};
-use super::tables::result_tone;
+use super::tables::{file_problems, result_tone};
 use super::trouble::Advice;
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
 use crate::policy::postgres::short_name;
 use crate::policy::{SecretRef, quantity};
-use crate::reconcile::restore::Manner;
+use crate::reconcile::restore::{Manner, Over};
 use crate::reconcile::{Operation, Outcome, Request, RestoreAction, RestoreStep, RunResult, SourceKey, Wish};
 use crate::status::model::StatusSnapshot;
 use anyhow::{Context, bail};
@@ -101,7 +101,7 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     if !args.to.as_deref().is_some_and(plan::is_directory)
         && let Some(bucket) = bucket::of(&peek, &chosen)?
     {
-        return bucket::run(&peek, &chosen, bucket, args, style, clock.now());
+        return bucket::run(options, &chosen, bucket, args, style, clock);
     }
     let path = PathBuf::from(args.path.as_deref().unwrap_or("").trim_matches('/'));
     let size = peek.with(&chosen.repository, |adapter| adapter.size_of(&chosen.snapshot.id, &path))?;
@@ -133,6 +133,7 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
         to: what.volume(),
         database: Manner::default(),
         keep: args.keep,
+        over: Over::default(),
     };
     order(&what, step, args.yes, style, clock)
 }
@@ -163,9 +164,13 @@ fn carry_out(
         remark(&format!("note: no operator runs on {}; restoring without one", options.state.display()));
         app::carry_out_once(options, &Wish::Restore(action.clone()))?
     };
-    let mut good = !outcomes.is_empty();
+    let mut exit = if outcomes.is_empty() { Exit::Error } else { Exit::Ok };
     for outcome in &outcomes {
-        good &= outcome.result == RunResult::Success;
+        exit = match outcome.result {
+            RunResult::Success => exit,
+            RunResult::Partial if exit != Exit::Error => Exit::Partial,
+            _ => Exit::Error,
+        };
         let result = style.paint(result_tone(outcome.result), outcome.result.as_str());
         let mut text = format!("{}: {result}: {}\n", action.source, one_line(&outcome.message));
         let took = outcome.finished.duration_since(outcome.started).unsigned_abs();
@@ -175,9 +180,10 @@ fn carry_out(
         for warning in &outcome.warnings {
             text.line(format!("  {} {}", style.paint(Tone::Doubt, "note:"), one_line(warning)));
         }
+        text += &indent(&file_problems(outcome), 2);
         emit(&text)?;
     }
-    Ok(if good { Exit::Ok } else { Exit::Error })
+    Ok(exit)
 }
 
 fn stood_still(outcome: &Outcome) -> String {
@@ -195,11 +201,16 @@ async fn by_operator(
     let Some(operator) = Operator::find(&options.state).await? else { return Ok(None) };
     let key = &action.source;
     let query = match &action.step {
-        RestoreStep::Bring { repository, snapshot, path, to, database, keep } => {
+        RestoreStep::Bring { repository, snapshot, path, to, database, keep, over } => {
             let mut to = to.as_ref().map_or_else(String::new, |to| format!("&to={}", escape(to)));
             for (asked, text) in [(database.clean, "&clean=true"), (database.no_owner, "&noOwner=true")] {
                 to += if asked { text } else { "" };
             }
+            to += match over {
+                Over::Nothing => "",
+                Over::Older => "&over=older",
+                Over::Anything => "&over=anything",
+            };
             let (repository, path, keep) = (escape(repository), escape(path), kept(*keep));
             format!("restore?repository={repository}&snapshot={snapshot}&path={path}{to}{keep}")
         }

@@ -17,6 +17,7 @@ use crate::reconcile::restore::{IntoDatabase, KEPT, Manner, database_target};
 use crate::reconcile::{Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey, Undo};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(in crate::execute) async fn run(
     executor: &Executor,
@@ -32,6 +33,10 @@ pub(in crate::execute) async fn run(
         return ended_badly(outcome, &error, executor.clock.now());
     };
     let source = work.desired.policies.get(&action.source.policy).and_then(|policy| of(policy));
+    let keep = match &action.step {
+        RestoreStep::Bring { keep, .. } => *keep,
+        RestoreStep::Unpack { .. } | RestoreStep::Undo(_) | RestoreStep::Discard(_) => None,
+    };
     let task = Task {
         source,
         key: action.source.clone(),
@@ -39,6 +44,7 @@ pub(in crate::execute) async fn run(
         shelf: Arc::clone(restores.shelf()),
         clock: Arc::clone(&executor.clock),
         run: control.run.clone(),
+        keep: keep.unwrap_or(KEPT),
         inner: Control {
             cancel: control.cancel.child_token(),
             progress: Arc::clone(&control.progress),
@@ -95,6 +101,8 @@ struct Task {
     shelf: Arc<Shelf>,
     clock: Arc<dyn Clock>,
     run: RunId,
+    /// How long what is replaced is kept.
+    keep: Duration,
     inner: Control,
 }
 
@@ -204,7 +212,7 @@ impl Task {
                     fail_point("laid");
                     server.dress(&new, &name).map_err(failed)?;
                     aside.undo.at = self.clock.now();
-                    aside.undo.expires = aside.undo.at.saturating_add(KEPT).unwrap_or(aside.undo.at);
+                    aside.undo.expires = aside.undo.at.saturating_add(self.keep).unwrap_or(aside.undo.at);
                     let expires = aside.undo.expires;
                     aside::exchange(&self.shelf, &server, aside, &new)?;
                     Ok((written, expires))

@@ -173,7 +173,7 @@ async fn into(
         Restored { snapshot: wanted.what.id().to_owned(), files: report.files, bytes: report.bytes, kept: None };
     let mut closed = closed;
     closed.warnings.extend(report.problems.iter().map(|one| format!("{}: {}", one.path, one.problem)));
-    Ok(Done { message, restored: Some(restored), closed })
+    Ok(Done { message, restored: Some(restored), closed, ..Done::default() })
 }
 
 /// Lays the snapshot down in the scratch, compares it, and has it on the disk.

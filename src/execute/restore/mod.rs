@@ -23,7 +23,7 @@ use crate::policy::postgres::short_name;
 use crate::policy::quantity::bytes;
 use crate::policy::{Means, Quiesce, Source};
 use crate::reconcile::{
-    Container, Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey,
+    Container, FileProblem, Operation, Outcome, RestoreAction, RestoreStep, Restored, RunId, RunResult, SourceKey,
 };
 use jiff::Timestamp;
 use shelf::Kept;
@@ -36,6 +36,9 @@ use tokio_util::sync::CancellationToken;
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// How long they may stand still: an exchange takes no time, but they are waited for.
 const MAX_DURATION: Duration = Duration::from_mins(15);
+
+/// How many of the objects that could not be put back are named.
+const PROBLEMS: usize = 100;
 
 /// What restores need beside repositories.
 #[derive(Debug, Clone)]
@@ -68,6 +71,8 @@ struct Done {
     message: String,
     restored: Option<Restored>,
     closed: Closed,
+    /// What could not be brought back.
+    problems: Vec<FileProblem>,
 }
 
 pub(super) async fn run(executor: &Executor, work: &Work, action: RestoreAction, control: &RunControl) -> Outcome {
@@ -94,9 +99,11 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: RestoreAction,
     let finished = executor.clock.now();
     match done {
         Err(error) => ended_badly(outcome, &error, finished),
-        Ok(Done { message, restored, closed }) => {
+        Ok(Done { message, restored, closed, problems }) => {
             outcome.finished = finished;
-            outcome.result = RunResult::Success;
+            outcome.result = if problems.is_empty() { RunResult::Success } else { RunResult::Partial };
+            outcome.problem_count = problems.len() as u64;
+            outcome.problems = problems.into_iter().take(PROBLEMS).collect();
             outcome.message = message;
             outcome.restored = restored;
             super::backup::with_window(outcome, closed)

@@ -4,7 +4,7 @@ mod names;
 mod put_back;
 mod walk;
 
-pub use put_back::{Over, PutBack, Wanted};
+pub use put_back::{Keys, PutBack, Wanted};
 
 use super::error::{Reason, RepositoryError};
 use super::lock::Lock;

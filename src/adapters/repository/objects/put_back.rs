@@ -9,6 +9,7 @@ use crate::adapters::repository::source::HEADER;
 use crate::adapters::repository::{RepositoryAdapter, interrupted, lock};
 use crate::adapters::s3::{Header, Object, Refused, S3, Upload, wait};
 use crate::reconcile::FileProblem;
+use crate::reconcile::restore::Over;
 use rustic_core::DataId;
 use rustic_core::repofile::Node;
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const AT_ONCE: usize = 4;
 /// For how many objects it is looked up at once where their data lies.
 const BATCH: usize = 1000;
+/// How many of the objects with which the same was done are named.
+const NAMED: usize = 20;
 
 /// Which objects are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -30,15 +33,22 @@ pub struct Wanted<'a> {
     pub over: Over,
 }
 
-/// Which objects that differ from those of a snapshot are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// None.
-    Nothing,
-    /// Those that were not written after the one in the snapshot.
-    Older,
-    /// All.
-    Anything,
+/// Keys of objects with which the same was done: how many, and the first of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// How many.
+    pub count: u64,
+    /// The first, at most twenty.
+    pub first: Vec<String>,
+}
+
+impl Keys {
+    fn add(&mut self, key: &str) {
+        self.count += 1;
+        if self.first.len() < NAMED {
+            self.first.push(key.to_owned());
+        }
+    }
 }
 
 /// What was put back.
@@ -50,8 +60,10 @@ pub struct PutBack {
     pub bytes: u64,
     /// Objects that are there already, just so.
     pub same: u64,
+    /// Objects, among those that were written, that something else was in the place of.
+    pub replaced: Keys,
     /// Objects that differ and were left as they are: because they are newer, or nothing was to be replaced.
-    pub kept: Vec<String>,
+    pub kept: Keys,
     /// What could not be put back.
     pub problems: Vec<FileProblem>,
 }
@@ -117,14 +129,17 @@ impl RepositoryAdapter {
                 let done = self.put_one(key, node, &places, s3, wanted);
                 let mut report = lock(report);
                 match done {
-                    Ok(Put::Written) => {
+                    Ok(put @ (Put::Written | Put::Replaced)) => {
+                        if matches!(put, Put::Replaced) {
+                            report.replaced.add(key);
+                        }
                         report.objects += 1;
                         report.bytes += node.meta.size;
                         control.progress.add_files(1);
                         control.progress.add_bytes(node.meta.size);
                     }
                     Ok(Put::Same) => report.same += 1,
-                    Ok(Put::Kept) => report.kept.push(key.clone()),
+                    Ok(Put::Kept) => report.kept.add(key),
                     Err(error) => {
                         report.problems.push(FileProblem { path: key.clone(), problem: error.told() });
                     }
@@ -150,7 +165,8 @@ impl RepositoryAdapter {
         let failed = |error: &dyn std::error::Error| {
             RepositoryError::because(Reason::Unavailable, format!("{key} could not be put back"), error)
         };
-        if let Some(there) = there(s3, key).map_err(|e| failed(&e))? {
+        let found = there(s3, key).map_err(|e| failed(&e))?;
+        if let Some(there) = &found {
             // The same `ETag` is the same content, unless it was written in parts of another length.
             if there.size == node.meta.size && mark(&there.etag) == node.meta.inode {
                 return Ok(Put::Same);
@@ -163,13 +179,14 @@ impl RepositoryAdapter {
         let mut upload = Upload::new(s3, key, node.meta.size, headers(node));
         self.write_content(node, places, &mut upload)?;
         upload.finish().map_err(|e| failed(&e))?;
-        Ok(Put::Written)
+        Ok(if found.is_some() { Put::Replaced } else { Put::Written })
     }
 }
 
 /// What became of one.
 enum Put {
     Written,
+    Replaced,
     Same,
     Kept,
 }
