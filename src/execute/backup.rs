@@ -4,7 +4,7 @@ use super::copy;
 use super::fail_point::fail_point;
 use super::quiesce::{Ask, Closed, Quiescer, Window};
 use super::taken::{self, Content, Taken};
-use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository};
+use super::{Executor, blank, blocking, ended_badly, manifest, unknown_repository, within};
 use crate::adapters::clone::Clones;
 use crate::adapters::repository::{
     Around, BackupReport, Cloned, Control, Databases, Reason, RepositoryAdapter, RepositoryError, SnapshotMeta,
@@ -134,14 +134,7 @@ async fn attempt(executor: &Executor, job: Job, control: &RunControl) -> (Result
     let running = blocking(move || {
         registry.with(&job.repository, |repository| store(repository, &job.content, &job.meta, &inner))
     });
-    tokio::pin!(running);
-    let (ended, mut overran) = tokio::select! {
-        ended = &mut running => (ended, false),
-        () = tokio::time::sleep(timeout) => {
-            cancel.cancel();
-            (running.await, true)
-        }
-    };
+    let (ended, mut overran) = within(timeout, &cancel, running).await;
     let closed = match &window {
         Some(window) => window.closed().await,
         None => Closed::default(),

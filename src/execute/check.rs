@@ -1,6 +1,6 @@
 //! Looking through one repository for damage.
 
-use super::{Executor, blank, blocking, ended_badly, unknown_repository};
+use super::{Executor, blank, blocking, ended_badly, unknown_repository, within};
 use crate::adapters::repository::{Control, Reason, RepositoryError};
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count, display};
@@ -24,14 +24,7 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: CheckAction, c
             Some(seen) => adapter.repair(seen, action.portion, &action.suspects, &inner),
         })
     });
-    tokio::pin!(running);
-    let (ended, overran) = tokio::select! {
-        ended = &mut running => (ended, false),
-        () = tokio::time::sleep(CHECK_TIMEOUT) => {
-            cancel.cancel();
-            (running.await, true)
-        }
-    };
+    let (ended, overran) = within(CHECK_TIMEOUT, &cancel, running).await;
     let finished = executor.clock.now();
     match ended {
         Ok(report) => {

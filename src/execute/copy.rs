@@ -1,7 +1,7 @@
 //! Filling a repository behind a network from one on this host, so that the application does not wait for the network.
 
 use super::backup::{Job, has_passed, too_long};
-use super::{Executor, blocking};
+use super::{Executor, blocking, within};
 use crate::adapters::repository::{BackupReport, Control, Reason, RepositoryAdapter, RepositoryError};
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::{Repository, RepositoryLocation};
@@ -53,15 +53,7 @@ pub(super) async fn attempt(
         let from = registry.open(&from)?;
         registry.with(&job.repository, |into| into.copy_from(&from, &record.id, &job.meta, &inner))
     });
-    tokio::pin!(running);
-    let ended = tokio::select! {
-        ended = &mut running => ended,
-        () = tokio::time::sleep(timeout) => {
-            cancel.cancel();
-            running.await
-        }
-    };
-    match ended {
+    match within(timeout, &cancel, running).await.0 {
         Err(error) if error.kind() == Reason::Interrupted && has_passed(executor.clock.now(), started, timeout) => {
             Err(too_long(timeout))
         }

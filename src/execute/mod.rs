@@ -27,6 +27,8 @@ use jiff::Timestamp;
 use quiesce::Quiescer;
 use restore::Restores;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Carries out actions on the repositories of a registry.
 #[derive(Clone)]
@@ -104,6 +106,18 @@ async fn blocking<T: Send + 'static>(
         tracing::error!(%error, "a run ended unexpectedly");
         Err(RepositoryError::because(Reason::Internal, "The run ended unexpectedly; the log has more", &error))
     })
+}
+
+/// Waits for work that is told to end once its time is up: what it came to, and whether that was so.
+async fn within<T>(time: Duration, cancel: &CancellationToken, work: impl Future<Output = T>) -> (T, bool) {
+    tokio::pin!(work);
+    tokio::select! {
+        ended = &mut work => (ended, false),
+        () = tokio::time::sleep(time) => {
+            cancel.cancel();
+            (work.await, true)
+        }
+    }
 }
 
 /// An outcome that says nothing yet: a failure, until it is filled in.

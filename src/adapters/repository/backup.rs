@@ -3,6 +3,7 @@
 use super::databases::{Before, Copies};
 use super::error::{Reason, RepositoryError};
 use super::files::name_of;
+use super::gate::Pass;
 use super::index::Index;
 use super::lock::Lock;
 use super::reach::{prepare, reach};
@@ -15,6 +16,16 @@ use rustic_core::repofile::SnapshotFile;
 use rustic_core::{FileType, Id, TreeId};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+/// A backup under way: while this is there, nothing is removed from the repository.
+pub(super) struct Begun<'a> {
+    pub index: Arc<Index>,
+    /// Writes that had failed before it.
+    pub failures: u64,
+    manifest_length: u64,
+    _lock: Lock,
+    _pass: Pass<'a>,
+}
 
 impl RepositoryAdapter {
     /// Takes a tree as a snapshot. Files that did not change since the newest snapshot of the same source and host
@@ -44,15 +55,9 @@ impl RepositoryAdapter {
         if walk()?.is_empty() {
             return Ok(BackupReport { empty: true, ..BackupReport::default() });
         }
-        let manifest = serde_json::to_vec_pretty(&meta.manifest)
-            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
-        let manifest_length = manifest.len() as u64;
-        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
-        let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        let index = self.resident()?;
+        let (begun, manifest) = self.begin(meta, control)?;
         let parent = self.parent(&meta.source, &meta.host)?;
-        let failures = self.files.failures();
-        let before = self.before(&index, parent.as_ref().map(|(_, tree)| *tree));
+        let before = self.before(&begun.index, parent.as_ref().map(|(_, tree)| *tree));
 
         // Gone after everything that reads from it.
         let scratch = prepare(control, &tree.root);
@@ -64,7 +69,7 @@ impl RepositoryAdapter {
             .map(|databases| Copies::new(databases, before, Arc::clone(&notes), control.cancel.clone()));
         let source = Source::new(&tree.name, manifest, reached, control, copies);
         let taken = guarded("store files", &self.location, || {
-            Ok(self.take_in(&index, parent, source, (&tree.name, meta), (&notes, control)))
+            Ok(self.take_in(&begun.index, parent, source, (&tree.name, meta), (&notes, control)))
         });
         if cloned != Cloned::Yes {
             root.look_again();
@@ -72,28 +77,43 @@ impl RepositoryAdapter {
         if let Some(around) = &control.around {
             around.verdict()?;
         }
-        let mut snapshot = self.verdict(
+        let snapshot = self.verdict(
             taken.flatten(),
             &notes,
-            failures,
+            begun.failures,
             control,
             &format!("{} at {}", tree.name, tree.root.display()),
         )?;
+        let report = self.end(snapshot, &begun, &notes)?;
+        Ok(BackupReport { read_bytes: notes.contents().1, cloned, ..report })
+    }
 
+    /// Everything that can fail or take time before a source is read; with the manifest, as it is stored.
+    pub(super) fn begin(
+        &self,
+        meta: &SnapshotMeta,
+        control: &Control,
+    ) -> Result<(Begun<'_>, Vec<u8>), RepositoryError> {
+        let manifest = serde_json::to_vec_pretty(&meta.manifest)
+            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
+        let pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
+        let lock = Lock::take(&self.files, &self.sealer, false)?;
+        let (index, failures) = (self.resident()?, self.files.failures());
+        let begun = Begun { index, failures, manifest_length: manifest.len() as u64, _lock: lock, _pass: pass };
+        Ok((begun, manifest))
+    }
+
+    /// Makes what was taken a snapshot, partial where the notes tell of trouble.
+    pub(super) fn end(
+        &self,
+        mut snapshot: SnapshotFile,
+        begun: &Begun<'_>,
+        notes: &Notes,
+    ) -> Result<BackupReport, RepositoryError> {
         let (problems, problem_count) = notes.problems();
-        snapshots::finish(&mut snapshot, problem_count == 0, manifest_length);
-        let record = self.publish(&snapshot)?;
-        Ok(BackupReport {
-            empty: false,
-            files: record.files,
-            bytes: record.bytes,
-            added_bytes: record.added_bytes,
-            read_bytes: notes.contents().1,
-            snapshot: Some(record),
-            problems,
-            problem_count,
-            cloned,
-        })
+        snapshots::finish(&mut snapshot, problem_count == 0, begun.manifest_length);
+        let report = BackupReport::of(self.publish(&snapshot)?);
+        Ok(BackupReport { problems, problem_count, ..report })
     }
 
     /// Whether what was taken may become a snapshot: for every way in which it may not be whole, that it is.

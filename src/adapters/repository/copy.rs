@@ -49,14 +49,7 @@ impl RepositoryAdapter {
         }
         copied?;
         snapshots::taken_over(&mut snapshot, meta);
-        let record = self.publish(&snapshot)?;
-        Ok(BackupReport {
-            files: record.files,
-            bytes: record.bytes,
-            added_bytes: record.added_bytes,
-            snapshot: Some(record),
-            ..BackupReport::default()
-        })
+        self.publish(&snapshot).map(BackupReport::of)
     }
 
     /// That the index knows all that a snapshot needs: the library leaves out of a copy what it does not, and says nothing.

@@ -100,6 +100,14 @@ pub struct BackupReport {
     pub cloned: Cloned,
 }
 
+impl BackupReport {
+    /// What a snapshot says of itself.
+    pub(super) fn of(record: SnapshotRecord) -> Self {
+        let (files, bytes, added_bytes) = (record.files, record.bytes, record.added_bytes);
+        Self { files, bytes, added_bytes, snapshot: Some(record), ..Self::default() }
+    }
+}
+
 /// Whether a clone was read in place of the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Cloned {

@@ -4,7 +4,7 @@ use super::error::{Reason, RepositoryError};
 use super::lock::Lock;
 use super::report::{BackupReport, Control, SnapshotMeta};
 use super::source::{Found, MANIFEST, Open};
-use super::{RepositoryAdapter, guarded, interrupted, snapshots};
+use super::{RepositoryAdapter, guarded, interrupted};
 use crate::adapters::volume_walk::Notes;
 use crate::controller::ports::Progress;
 use jiff::Timestamp;
@@ -43,37 +43,23 @@ impl RepositoryAdapter {
         meta: &SnapshotMeta,
         control: &Control,
     ) -> Result<BackupReport, RepositoryError> {
-        let manifest = serde_json::to_vec_pretty(&meta.manifest)
-            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
-        let manifest_length = manifest.len() as u64;
-        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
-        let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        let index = self.resident()?;
-        let failures = self.files.failures();
+        let (begun, manifest) = self.begin(meta, control)?;
         let (name, notes) = (streams.name().to_owned(), Arc::new(Notes::default()));
         let entries = entries(streams, manifest, meta.time, &control.progress);
         let taken = guarded("store files", &self.location, || {
-            Ok(self.take_in(&index, None, entries.into_iter(), (&name, meta), (&notes, control)))
+            Ok(self.take_in(&begun.index, None, entries.into_iter(), (&name, meta), (&notes, control)))
         });
         if control.cancel.is_cancelled() {
             return Err(interrupted());
         }
         let lost = |why: String| RepositoryError::new(Reason::SourceLost, format!("{why}. No snapshot was made"));
         streams.verdict().map_err(lost)?;
-        let mut snapshot = self.written(taken.flatten(), failures)?;
+        let snapshot = self.written(taken.flatten(), begun.failures)?;
         if let Some(problem) = notes.problems().0.first() {
             return Err(lost(format!("{} could not be read: {}", problem.path, problem.problem)));
         }
-        snapshots::finish(&mut snapshot, true, manifest_length);
-        let record = self.publish(&snapshot)?;
-        Ok(BackupReport {
-            files: record.files,
-            bytes: record.bytes,
-            added_bytes: record.added_bytes,
-            read_bytes: record.bytes,
-            snapshot: Some(record),
-            ..BackupReport::default()
-        })
+        let report = self.end(snapshot, &begun, &notes)?;
+        Ok(BackupReport { read_bytes: report.bytes, ..report })
     }
 
     /// Writes the content of one file of a snapshot to where it is read as it comes. How many bytes.

@@ -6,7 +6,7 @@ use crate::adapters::postgres::{PostgresError, scratch};
 use crate::adapters::repository::{Control, RepositoryError};
 use crate::controller::ports::{RunControl, Work};
 use crate::execute::postgres::drill::{self, Drilled};
-use crate::execute::{Executor, blocking, ended_badly};
+use crate::execute::{Executor, blocking, ended_badly, within};
 use crate::policy::PostgresSource;
 use crate::reconcile::{DrillAction, DrillReport, Outcome};
 use std::sync::Arc;
@@ -35,15 +35,8 @@ pub(super) async fn run(
         clock: Arc::clone(&executor.clock),
     };
     let mut warnings = swept(&job).await;
-    let attempt = attempt(executor, &job, drilled, inner);
-    tokio::pin!(attempt);
-    let (ended, overran) = tokio::select! {
-        ended = &mut attempt => (ended, false),
-        () = tokio::time::sleep(job.timeout) => {
-            cancel.cancel();
-            (attempt.await, true)
-        }
-    };
+    let attempt = Box::pin(attempt(executor, &job, drilled, inner));
+    let (ended, overran) = within(job.timeout, &cancel, attempt).await;
     if job.server.is_some() {
         warnings.extend(job.drills.remove(&control.run).await);
     }

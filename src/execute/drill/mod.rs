@@ -7,7 +7,7 @@ mod probes;
 mod scratch;
 mod server;
 
-use super::{Executor, blank, blocking, ended_badly, unknown_repository};
+use super::{Executor, blank, blocking, ended_badly, unknown_repository, within};
 use crate::adapters::repository::{Control, Reason, RepositoryError, RestoreReport};
 use crate::controller::ports::{RunControl, Work};
 use crate::policy::quantity::{bytes, count, display};
@@ -37,15 +37,8 @@ pub(super) async fn run(executor: &Executor, work: &Work, action: &DrillAction, 
     let mut warnings = job.drills.sweep().await;
     let cancel = control.cancel.child_token();
     let inner = Control { cancel: cancel.clone(), progress: Arc::clone(&control.progress), ..Control::default() };
-    let attempt = attempt(executor, &job, action, control, inner);
-    tokio::pin!(attempt);
-    let (ended, overran) = tokio::select! {
-        ended = &mut attempt => (ended, false),
-        () = tokio::time::sleep(job.timeout) => {
-            cancel.cancel();
-            (attempt.await, true)
-        }
-    };
+    let attempt = Box::pin(attempt(executor, &job, action, control, inner));
+    let (ended, overran) = within(job.timeout, &cancel, attempt).await;
     // Whatever came of it: nothing stays.
     warnings.extend(job.drills.remove(&control.run).await);
     let finished = executor.clock.now();

@@ -7,11 +7,9 @@ mod walk;
 pub use put_back::{Keys, PutBack, Wanted};
 
 use super::error::{Reason, RepositoryError};
-use super::lock::Lock;
 use super::report::{BackupReport, Control, SnapshotMeta};
-use super::source::Found;
-use super::source::manifest_found;
-use super::{RepositoryAdapter, guarded, snapshots};
+use super::source::{Found, manifest_found};
+use super::{RepositoryAdapter, guarded};
 use crate::adapters::s3::{S3, wait};
 use crate::adapters::volume_walk::Notes;
 use rustic_core::repofile::{Node, NodeType};
@@ -42,36 +40,19 @@ impl RepositoryAdapter {
         if first.objects.is_empty() {
             return Ok(BackupReport { empty: true, ..BackupReport::default() });
         }
-        let manifest = serde_json::to_vec_pretty(&meta.manifest)
-            .map_err(|e| RepositoryError::because(Reason::Internal, "The manifest could not be written down", &e))?;
-        let manifest_length = manifest.len() as u64;
-        let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
-        let _lock = Lock::take(&self.files, &self.sealer, false)?;
-        let index = self.resident()?;
+        let (begun, manifest) = self.begin(meta, control)?;
         let parent = self.parent(&meta.source, &meta.host)?;
-        let failures = self.files.failures();
         let notes = Arc::new(Notes::default());
         let shared = (Arc::clone(&notes), Arc::clone(&control.progress), control.cancel.clone());
         let tree = parent.as_ref().map(|(_, tree)| *tree);
-        let objects = Objects::new((self, &index), (s3, prefix), (s3.bucket(), tree), shared);
+        let objects = Objects::new((self, &begun.index), (s3, prefix), (s3.bucket(), tree), shared);
         let root = Node::new_node(OsStr::new(s3.bucket()), NodeType::Dir, directory_metadata());
         let root = Found { path: s3.bucket().into(), node: root, open: None };
         let source = [manifest_found(manifest, (0, 0)), root].into_iter().chain(objects);
         let taken = guarded("store objects", &self.location, || {
-            Ok(self.take_in(&index, parent, source, (s3.bucket(), meta), (&notes, control)))
+            Ok(self.take_in(&begun.index, parent, source, (s3.bucket(), meta), (&notes, control)))
         });
-        let mut snapshot = self.verdict(taken.flatten(), &notes, failures, control, &place)?;
-        let (problems, problem_count) = notes.problems();
-        snapshots::finish(&mut snapshot, problem_count == 0, manifest_length);
-        let record = self.publish(&snapshot)?;
-        Ok(BackupReport {
-            files: record.files,
-            bytes: record.bytes,
-            added_bytes: record.added_bytes,
-            snapshot: Some(record),
-            problems,
-            problem_count,
-            ..BackupReport::default()
-        })
+        let snapshot = self.verdict(taken.flatten(), &notes, begun.failures, control, &place)?;
+        self.end(snapshot, &begun, &notes)
     }
 }
