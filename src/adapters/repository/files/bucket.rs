@@ -1,5 +1,6 @@
 //! A bucket that speaks S3's protocol, in restic's own layout: `restic -r s3:…` reads it.
 
+use super::later::Later;
 use super::storage::{Found, Listed, Parts, Storage};
 use crate::adapters::s3::{Object, Refused, S3, S3Error, wait};
 use bytes::Bytes;
@@ -102,12 +103,13 @@ impl Storage for Bucket {
         }
     }
 
-    fn put(&self, name: &str, parts: &[Bytes]) -> io::Result<()> {
+    fn put_later(&self, name: &str, parts: &[Bytes]) -> io::Result<Later> {
         let body = match parts {
             [whole] => whole.clone(),
             parts => Bytes::from(parts.concat()),
         };
-        asked(wait(self.s3.put(&self.key(name), body)))
+        asked(wait(self.s3.put(&self.key(name), body)))?;
+        Ok(Later::default())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -1,14 +1,14 @@
 //! A directory of this host.
 
+use super::later::{Later, sync_directory};
 use super::{LOCKS, optional};
 use crate::adapters::repository::files::storage::{Found, Listed, Parts, Storage};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files in a directory. What is written is durable on return.
 #[derive(Debug)]
@@ -88,26 +88,14 @@ impl Storage for Disk {
         }
     }
 
-    fn put(&self, name: &str, parts: &[Bytes]) -> io::Result<()> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
+    fn put_later(&self, name: &str, parts: &[Bytes]) -> io::Result<Later> {
         let path = self.path(name);
         let directory = path.parent().unwrap_or(&self.0);
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(format!("-tmp-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-        let temporary = directory.join(name);
         // Another program may have made the repository, without directories that hold nothing yet.
         if directory != self.0 && !directory.try_exists()? {
             DirBuilder::new().mode(0o700).create(directory)?;
         }
-        let written = write_new(&temporary, parts)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .and_then(|()| sync_directory(directory));
-        if written.is_err()
-            && let Err(error) = optional(fs::remove_file(&temporary))
-        {
-            tracing::warn!(file = %temporary.display(), %error, "an unfinished file stays behind");
-        }
-        written
+        Later::write(path, parts)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -180,20 +168,8 @@ fn list_in(directory: &Path, found: &mut Vec<Listed>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_new(path: &Path, parts: &[Bytes]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.sync_all()
-}
-
 fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Whether a directory holds no file; with `deep`, its directories may be there but have to be empty.

@@ -2,10 +2,12 @@
 
 mod bucket;
 mod disk;
+mod later;
 mod storage;
 
 pub(super) use bucket::{Bucket, said};
 pub(super) use disk::Disk;
+pub(super) use later::Later;
 pub(super) use storage::{Found, Listed, Parts, Storage};
 
 use crate::adapters::s3::Refused;
@@ -108,7 +110,23 @@ impl Files {
 
     /// Writes a file under its final name, whole and durable, or not at all.
     pub(super) fn put(&self, name: &str, parts: &[Bytes]) -> io::Result<()> {
-        self.go_on().and_then(|()| self.storage.put(name, parts)).inspect_err(|error| {
+        let written = self.go_on().and_then(|()| self.storage.put_later(name, parts));
+        self.noted(name, written.and_then(|later| Later::settle(vec![later])))
+    }
+
+    /// Writes a file that is to be settled with others.
+    pub(super) fn put_later(&self, name: &str, parts: &[Bytes]) -> io::Result<Later> {
+        let written = self.go_on().and_then(|()| self.storage.put_later(name, parts));
+        self.noted(name, written.inspect(Later::begin))
+    }
+
+    /// Makes files durable under their final names.
+    pub(super) fn settle(&self, files: Vec<Later>) -> io::Result<()> {
+        self.noted(FileType::Pack.dirname(), self.go_on().and_then(|()| Later::settle(files)))
+    }
+
+    fn noted<T>(&self, name: &str, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
             let same = match (error.raw_os_error(), said(error)) {
                 (Some(code), _) => io::Error::from_raw_os_error(code),
                 (None, Some(said)) => io::Error::new(error.kind(), said.clone()),

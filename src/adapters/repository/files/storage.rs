@@ -1,5 +1,6 @@
 //! Where a repository's files lie: what has to be possible there, so that everything else is the same everywhere.
 
+use super::later::Later;
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::fmt::Debug;
@@ -54,8 +55,8 @@ pub(in crate::adapters::repository) trait Storage: Debug + Send + Sync {
     /// Shows a file from begin to end, a part at a time.
     fn read_through(&self, name: &str, seen: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
 
-    /// Writes a file under its final name, whole and durable, or not at all.
-    fn put(&self, name: &str, parts: &[Bytes]) -> io::Result<()>;
+    /// Writes a file that counts only once it is settled; where the disk must not be waited for alone, with others.
+    fn put_later(&self, name: &str, parts: &[Bytes]) -> io::Result<Later>;
 
     /// Removes a file. One that is gone already is as good as removed.
     fn remove(&self, name: &str) -> io::Result<()>;

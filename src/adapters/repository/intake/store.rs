@@ -2,7 +2,7 @@
 
 use super::pack::{Filling, Full, IndexFile, Indexed};
 use crate::adapters::repository::error::RepositoryError;
-use crate::adapters::repository::files::name_of;
+use crate::adapters::repository::files::{Later, name_of};
 use crate::adapters::repository::index::Index;
 use crate::adapters::repository::{PACK_SIZE, RepositoryAdapter, TREE_PACK_SIZE, lock};
 use crate::clock::{Clock, SystemClock};
@@ -23,6 +23,8 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 /// As many blobs, and as much time, as the library lets pass before it writes an index file.
 const MOST_UNINDEXED: usize = 50_000;
 const UNINDEXED_FOR: Duration = Duration::from_mins(5);
+/// Packs that the disk is left to write by itself before it is waited for: as many files are open.
+const MOST_UNSETTLED: usize = 64;
 /// A nonce before and a tag behind what is sealed.
 const NONCE: usize = 16;
 const TAG: usize = 16;
@@ -44,9 +46,25 @@ pub(super) struct Store<'a> {
     trees: Mutex<Filling>,
     /// Room of packs that were written. Given back and allocated anew, it would grow the process by as much again.
     spare: Mutex<Vec<Vec<u8>>>,
-    unindexed: Mutex<(IndexFile, Instant)>,
+    unindexed: Mutex<Unindexed>,
     pub data_added: Added,
     pub trees_added: Added,
+}
+
+/// Packs of which no index tells yet.
+struct Unindexed {
+    /// They are durable.
+    settled: IndexFile,
+    /// They are not yet, and no index may tell of them.
+    unsettled: Vec<(Indexed, Later)>,
+    since: Instant,
+}
+
+impl Unindexed {
+    fn is_due(&self) -> bool {
+        let blobs = self.settled.blobs() + self.unsettled.iter().map(|(pack, _)| pack.blobs.len()).sum::<usize>();
+        blobs >= MOST_UNINDEXED || self.since.elapsed() >= UNINDEXED_FOR
+    }
 }
 
 /// What was added of one type.
@@ -97,7 +115,11 @@ impl<'a> Store<'a> {
             data: Mutex::new(Filling::new(BlobType::Data, PACK_SIZE as usize)),
             trees: Mutex::new(Filling::new(BlobType::Tree, TREE_PACK_SIZE as usize)),
             spare: Mutex::default(),
-            unindexed: Mutex::new((IndexFile::default(), Instant::now())),
+            unindexed: Mutex::new(Unindexed {
+                settled: IndexFile::default(),
+                unsettled: Vec::new(),
+                since: Instant::now(),
+            }),
             data_added: Added::default(),
             trees_added: Added::default(),
         }
@@ -190,29 +212,41 @@ impl<'a> Store<'a> {
         let digest = Sha256::new().chain_update(&bytes).chain_update(&header).chain_update(length).finalize();
         let id = Id::new(digest.into());
         let parts = [Bytes::from(bytes), Bytes::from(header), Bytes::copy_from_slice(&length)];
-        files.put(&name_of(FileType::Pack, &id), &parts).map_err(failed)?;
+        let later = files.put_later(&name_of(FileType::Pack, &id), &parts).map_err(failed)?;
         let [bytes, ..] = parts;
         if let Ok(room) = bytes.try_into_mut() {
             let mut room = Vec::from(room);
             room.clear();
             lock(&self.spare).push(room);
         }
-        let due = {
+        let indexed = Indexed { id: PackId::from(id), blobs, time: SystemClock.now() };
+        let waits = {
             let mut unindexed = lock(&self.unindexed);
-            unindexed.0.packs.push(Indexed { id: PackId::from(id), blobs, time: SystemClock.now() });
-            let due = unindexed.0.blobs() >= MOST_UNINDEXED || unindexed.1.elapsed() >= UNINDEXED_FOR;
-            due.then(|| {
-                unindexed.1 = Instant::now();
-                std::mem::take(&mut unindexed.0)
-            })
+            unindexed.unsettled.push((indexed, later));
+            unindexed.unsettled.len() < MOST_UNSETTLED && !unindexed.is_due()
         };
-        due.map_or(Ok(()), |index| self.write_index(index))
+        if waits { Ok(()) } else { self.settle(Unindexed::is_due) }
     }
 
-    /// Writes the index of what was written, once all packs are.
+    /// Makes what was written durable, and then the index of it, once all packs are written.
     pub fn finish(&self) -> Result<(), RepositoryError> {
-        let index = std::mem::take(&mut lock(&self.unindexed).0);
-        if index.packs.is_empty() { Ok(()) } else { self.write_index(index) }
+        self.settle(|_| true)
+    }
+
+    fn settle(&self, due: impl FnOnce(&Unindexed) -> bool) -> Result<(), RepositoryError> {
+        let unsettled = std::mem::take(&mut lock(&self.unindexed).unsettled);
+        let (packs, files): (Vec<_>, Vec<_>) = unsettled.into_iter().unzip();
+        let failed = |e: io::Error| RepositoryError::io("write", self.adapter.files.root(), &e);
+        self.adapter.files.settle(files).map_err(failed)?;
+        let index = {
+            let mut unindexed = lock(&self.unindexed);
+            unindexed.settled.packs.extend(packs);
+            (!unindexed.settled.packs.is_empty() && due(&unindexed)).then(|| {
+                unindexed.since = Instant::now();
+                std::mem::take(&mut unindexed.settled)
+            })
+        };
+        index.map_or(Ok(()), |index| self.write_index(index))
     }
 
     fn write_index(&self, index: IndexFile) -> Result<(), RepositoryError> {
