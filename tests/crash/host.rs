@@ -1,6 +1,7 @@
 //! A host with one application, and Seawall on it.
 
 use crate::support::engine::Engine;
+use crate::support::long_file::{ENDLESS, long_file};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -135,8 +136,7 @@ impl Host {
 
     /// A file that takes long to read and no space: the window is as long as a test needs it.
     pub fn big_file(&self) {
-        let big = fs::File::create(self.engine.mountpoint(&self.volume).join("big")).unwrap();
-        big.set_len(1 << 40).unwrap();
+        long_file(&self.engine.mountpoint(&self.volume).join("big"), ENDLESS);
     }
 
     pub fn remove_big_file(&self) {

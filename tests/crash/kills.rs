@@ -1,6 +1,7 @@
 //! SIGKILL, at every step of a quiesced run and at moments of no one's choice.
 
 use crate::host::Host;
+use crate::support::long_file::long_file;
 use std::time::Duration;
 
 /// The places named in `src/execute/quiesce`, in the order in which a run comes by.
@@ -66,7 +67,7 @@ fn a_run_is_killed_at_random_moments() {
         let quiesce = if nth % 2 == 0 { "mode: pause" } else { "mode: stop" };
         host.policy("p", quiesce, false);
         // A window of a second or so: made anew, so that it is read again.
-        std::fs::File::create(&wide).unwrap().set_len(512 << 20).unwrap();
+        long_file(&wide, 512 << 20);
         let mut run = host.begin_backup("p");
         if nth % 4 < 2 {
             host.until("the window begins", || !host.journal().is_empty());

@@ -1,6 +1,7 @@
 //! Two who want the same thing at once, and people who do something in the window of a run that lives.
 
 use crate::host::Host;
+use crate::support::long_file::long_file;
 
 /// Two volumes of one container, each under a policy of its own: never both at once.
 #[test]
@@ -69,7 +70,7 @@ fn a_container_that_a_person_set_going_in_the_window_makes_the_run_a_failure() {
         let app = host.app(&["--stop-timeout=1"]);
         let root = host.engine.mountpoint(&host.volume);
         // Long enough for a person, and over by itself.
-        std::fs::File::create(root.join("big")).unwrap().set_len(3 << 30).unwrap();
+        long_file(&root.join("big"), 3 << 30);
         host.policy("p", mode, false);
         let mut run = host.begin_backup("p");
         host.until("it stands still", || matches!(host.status(&app).as_str(), "paused" | "exited"));

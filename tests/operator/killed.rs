@@ -2,6 +2,7 @@
 
 use crate::RARELY;
 use crate::support::engine::Engine;
+use crate::support::long_file::{ENDLESS, long_file};
 use crate::support::operator::{Host, policy};
 use std::fs;
 
@@ -12,8 +13,7 @@ fn a_killed_run_is_counted_tried_again_and_leaves_the_repository_whole() {
     let volume = engine.volume("killed", &[], &[]);
     let files = engine.mountpoint(&volume);
     fs::write(files.join("a-small-one"), "small").unwrap();
-    let endless = fs::File::create(files.join("endless")).unwrap();
-    endless.set_len(1 << 40).unwrap();
+    long_file(&files.join("endless"), ENDLESS);
     host.write("killed.yaml", &policy("killed", &volume, RARELY, &[]));
     let operator = host.start();
     operator.until_running("killed");
@@ -43,7 +43,7 @@ fn a_killed_one_shot_is_counted_by_the_operator_that_starts_next() {
     let host = Host::new(&engine);
     let volume = engine.volume("oneshot", &[], &[]);
     let files = engine.mountpoint(&volume);
-    fs::File::create(files.join("endless")).unwrap().set_len(1 << 40).unwrap();
+    long_file(&files.join("endless"), ENDLESS);
     host.write("one.yaml", &policy("one", &volume, RARELY, &[]));
     let mut child = host.command(&["backup", "one"]).spawn().unwrap();
     let locks = host.state().join("repository/locks");
@@ -66,7 +66,7 @@ fn a_one_shot_that_is_asked_to_end_records_how_it_ended() {
     for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
         let host = Host::new(&engine);
         let volume = engine.volume("asked", &[], &[]);
-        fs::File::create(engine.mountpoint(&volume).join("endless")).unwrap().set_len(1 << 40).unwrap();
+        long_file(&engine.mountpoint(&volume).join("endless"), ENDLESS);
         host.write("asked.yaml", &policy("asked", &volume, RARELY, &[]));
         let mut child = host.command(&["backup", "asked"]).spawn().unwrap();
         let locks = host.state().join("repository/locks");

@@ -2,6 +2,7 @@
 
 use crate::RARELY;
 use crate::support::engine::Engine;
+use crate::support::long_file::{ENDLESS, long_file};
 use crate::support::operator::{Host, Operator, policy};
 use rustix::process::Signal;
 use std::fs;
@@ -13,8 +14,7 @@ const PROMISED: Duration = Duration::from_secs(10);
 
 /// A file that takes far longer to read than any test waits, and no room.
 fn endless(engine: &Engine, volume: &str) {
-    let file = fs::File::create(engine.mountpoint(volume).join("endless")).unwrap();
-    file.set_len(1 << 40).unwrap();
+    long_file(&engine.mountpoint(volume).join("endless"), ENDLESS);
 }
 
 fn end_by(operator: &mut Operator, signal: Signal) {

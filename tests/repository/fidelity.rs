@@ -3,8 +3,8 @@
 use crate::lab::{HOST, Lab, child, given_lab, key, meta, noise, open, run};
 use rustix::fs::inotify;
 use seawall::adapters::repository::{Control, VolumeTree};
-use std::fs::Permissions;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -79,6 +79,26 @@ fn an_unchanged_volume_is_not_read_again_and_adds_nothing() {
     let changed = lab.backup(&repository, 3).unwrap();
     assert_eq!(changed.read_bytes, "changed".len() as u64);
     lab.check();
+}
+
+#[test]
+fn holes_are_passed_over_and_cut_as_if_they_were_read() {
+    let lab = Lab::new();
+    lab.write("sparse", noise(700_001));
+    let file = OpenOptions::new().write(true).open(lab.volume().join("sparse")).unwrap();
+    file.set_len((96 << 20) + 5).unwrap();
+    file.write_all_at(&noise(5000), (40 << 20) + 77).unwrap();
+    let repository = lab.open();
+    let sparse = lab.backup(&repository, 0).unwrap();
+    assert_eq!((sparse.problems, sparse.bytes), (vec![], (96 << 20) + 5));
+    assert!(sparse.read_bytes < 8 << 20, "{}", sparse.read_bytes);
+    // The same, with every zero written.
+    lab.write("whole", std::fs::read(lab.volume().join("sparse")).unwrap());
+    let whole = lab.backup(&repository, 1).unwrap();
+    assert!(whole.read_bytes > 96 << 20, "{}", whole.read_bytes);
+    assert!(whole.added_bytes < 64 << 10, "{} bytes are stored twice", whole.added_bytes);
+    lab.check();
+    assert_eq!(lab.restored_differences(&whole.snapshot.unwrap().id), Vec::<String>::new());
 }
 
 /// Counts how often regular files in some directories are opened, whoever opens them.

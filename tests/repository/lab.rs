@@ -1,5 +1,6 @@
 //! A directory with a volume and a repository in it, and the programs that look at them from outside.
 
+use crate::long_file::{ENDLESS, long_file};
 use seawall::adapters::key::Secret;
 use seawall::adapters::repository::{
     BackupReport, Control, RepositoryAdapter, RepositoryError, SnapshotMeta, VolumeTree,
@@ -88,8 +89,7 @@ impl Lab {
 
     /// A file that takes half a minute to read, for runs that are to be caught in the act.
     pub fn endless_file(&self, name: &str) {
-        let file = std::fs::File::create(self.volume().join(name)).unwrap();
-        file.set_len(64 << 30).unwrap();
+        long_file(&self.volume().join(name), ENDLESS);
     }
 }
 

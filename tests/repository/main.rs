@@ -9,6 +9,8 @@ mod executor;
 mod fidelity;
 mod lab;
 mod locks;
+#[path = "../support/long_file.rs"]
+mod long_file;
 mod registry;
 mod restore;
 mod retention;

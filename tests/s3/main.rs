@@ -16,3 +16,5 @@ mod seaweed;
 #[path = "../support/mod.rs"]
 mod support;
 mod trouble;
+
+use support::long_file;

@@ -4,5 +4,6 @@
 
 pub mod engine;
 pub mod fake_engine;
+pub mod long_file;
 pub mod operator;
 pub mod wait;

@@ -6,7 +6,7 @@ use super::reach::Reached;
 use super::report::{Around, Control};
 use super::streams::Streams;
 use crate::adapters::s3::{Stored, Trouble};
-use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener};
+use crate::adapters::volume_walk::{Entry, Kind, Meta, Notes, Opener, Reader};
 use crate::controller::ports::Progress;
 use base64::Engine;
 use rustic_core::repofile::{Metadata, Node, NodeType};
@@ -174,7 +174,7 @@ impl Source<'_> {
 
 impl Open {
     /// Opens it for reading.
-    pub(super) fn open(self) -> io::Result<Box<dyn Read + Send>> {
+    pub(super) fn open(self) -> io::Result<Box<dyn Content>> {
         Ok(match self {
             Self::Manifest(bytes) => Box::new(Cursor::new(bytes)),
             Self::Object(stored, progress, notes) => {
@@ -223,6 +223,25 @@ impl Open {
     }
 }
 
+/// Contents as they are read.
+pub(super) trait Content: Read + Send {
+    /// See [`Reader::pass_hole`].
+    fn pass_hole(&mut self, _behind: u64, _step: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+impl Content for Cursor<Vec<u8>> {}
+impl Content for fs::File {}
+impl Content for Box<dyn Read + Send> {}
+impl<R: Read + Send> Content for Watched<R> {}
+
+impl Content for Reader {
+    fn pass_hole(&mut self, behind: u64, step: u64) -> io::Result<u64> {
+        Self::pass_hole(self, behind, step)
+    }
+}
+
 /// Tells when it is not the object but its server that is to blame.
 struct Watched<R> {
     reader: R,
@@ -252,6 +271,14 @@ impl<R: Read> Read for Counting<R> {
         let length = self.reader.read(buffer)?;
         self.progress.add_bytes(length as u64);
         Ok(length)
+    }
+}
+
+impl<R: Content> Content for Counting<R> {
+    fn pass_hole(&mut self, behind: u64, step: u64) -> io::Result<u64> {
+        let passed = self.reader.pass_hole(behind, step)?;
+        self.progress.add_bytes(passed.saturating_sub(behind));
+        Ok(passed)
     }
 }
 

@@ -4,7 +4,7 @@ use super::meta::{Meta, open_at, stat_at, stat_fd, xattrs_at};
 use super::notes::Notes;
 use crate::adapters::sqlite::{Files, Plain};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -175,6 +175,30 @@ impl Reader {
                 self.notes.problem(&self.path, "changed size while it was read");
             }
         }
+    }
+}
+
+impl Reader {
+    /// Passes over a hole in whole steps, from `behind` bytes before what is read next: how many bytes that is from there, and
+    /// nothing unless it is at least `behind`. What is passed over counts as read.
+    ///
+    /// # Errors
+    /// The system's, when the place to read on from cannot be taken.
+    pub fn pass_hole(&mut self, behind: u64, step: u64) -> io::Result<u64> {
+        let Some(from) = (self.size - self.left).checked_sub(behind).filter(|_| !self.padding) else { return Ok(0) };
+        let end = match rustix::fs::seek(&self.file, SeekFrom::Data(from)) {
+            Ok(data) => data.min(self.size),
+            // Nothing but a hole up to the end, wherever that is by now.
+            Err(Errno::NXIO) => self.size.min(self.file.metadata()?.len()),
+            // A file system that does not know of holes.
+            Err(_) => from,
+        };
+        let passed = end.saturating_sub(from) / step * step;
+        let passed = if passed < behind { 0 } else { passed };
+        let on = if passed == 0 { from + behind } else { from + passed };
+        rustix::fs::seek(&self.file, SeekFrom::Start(on))?;
+        self.left = self.size - on;
+        Ok(passed)
     }
 }
 

@@ -3,10 +3,11 @@
 use super::batch::{Batch, Contents};
 use super::chunk::Chunker;
 use super::pace::Pace;
+use crate::adapters::repository::source::Content;
 use crossbeam_channel::{Receiver, Sender};
 use rustic_core::{DataId, Id};
 use sha2::{Digest, Sha256};
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 /// Bytes that are read at once: few enough to be still at hand when they are looked at.
@@ -46,19 +47,19 @@ impl<'a> Cutter<'a> {
     ///
     /// # Errors
     /// Those of the reader; what was read until then is stored for nothing. `BrokenPipe`: nobody takes pieces any more.
-    pub fn take(&mut self, mut from: Box<dyn Read + Send>, size: Option<u64>) -> io::Result<(Arc<Contents>, u64)> {
+    pub fn take(&mut self, mut from: Box<dyn Content>, size: Option<u64>) -> io::Result<(Arc<Contents>, u64)> {
         let contents = Arc::new(Contents::default());
         let length = match size.and_then(|size| usize::try_from(size).ok()) {
             Some(size) if size < self.chunker.shortest.min(BATCH) => {
-                self.small(&mut from, size, &contents)?;
+                self.small(&mut *from, size, &contents)?;
                 size as u64
             }
-            _ => self.large(&mut from, &contents)?,
+            _ => self.large(&mut *from, &contents)?,
         };
         Ok((contents, length))
     }
 
-    fn small(&mut self, from: &mut dyn Read, size: usize, contents: &Arc<Contents>) -> io::Result<()> {
+    fn small(&mut self, from: &mut dyn Content, size: usize, contents: &Arc<Contents>) -> io::Result<()> {
         if self.small.as_ref().is_some_and(|batch| batch.used() + size > BATCH || batch.len() == BATCH_PIECES) {
             self.flush()?;
         }
@@ -79,7 +80,7 @@ impl<'a> Cutter<'a> {
         Ok(())
     }
 
-    fn large(&mut self, from: &mut dyn Read, contents: &Arc<Contents>) -> io::Result<u64> {
+    fn large(&mut self, from: &mut dyn Content, contents: &Arc<Contents>) -> io::Result<u64> {
         let mut room = self.room();
         let (mut used, mut tried, mut total) = (0, 0, 0);
         loop {
@@ -102,6 +103,13 @@ impl<'a> Cutter<'a> {
                     contents.add(self.hole);
                     room.copy_within(end..used, 0);
                     (used, tried) = (used - end, 0);
+                    // Where one chunk is a hole, the next ones are likely to be.
+                    let passed = from.pass_hole(used as u64, self.chunker.shortest as u64)?;
+                    if passed > 0 {
+                        (0..passed / self.chunker.shortest as u64).for_each(|_| contents.add(self.hole));
+                        total += passed - used as u64;
+                        used = 0;
+                    }
                     continue;
                 }
                 let mut next = self.room();
