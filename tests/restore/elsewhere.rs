@@ -2,6 +2,7 @@
 
 use crate::scene::{Scene, differences, hard_tree};
 use crate::support::engine::unique;
+use crate::support::operator::Tmpfs;
 use std::fs;
 
 #[test]
@@ -55,4 +56,20 @@ fn a_directory_is_made_or_has_to_be_empty() {
     assert_eq!(fs::read_to_string(one.join("file")).unwrap(), "x");
     let deep = scene.host.path("not/there");
     assert!(scene.host.seawall(&["restore", "p", "--to", deep.to_str().unwrap()]).err.contains("cannot make"));
+}
+
+/// A file system with whole seconds holds no others, and says nothing of it.
+#[test]
+fn what_a_directory_cannot_hold_is_told_and_not_called_verified() {
+    let scene = Scene::new();
+    scene.fill("file", "x");
+    scene.backup();
+    let target = scene.host.path("target");
+    let _disk = Tmpfs::disk(&target, &scene.host.path("image"), "mkfs.ext4", &["-q", "-I", "128"]);
+    fs::remove_dir(target.join("lost+found")).unwrap();
+    let done = scene.host.seawall(&["restore", "p", "--to", target.to_str().unwrap()]);
+    assert_eq!(done.code, 3, "{done:#?}");
+    assert!(done.err.contains("file: has another time than in the snapshot"), "{done:#?}");
+    assert!(done.out.contains("not as in the snapshot") && !done.out.contains("verified"), "{done:#?}");
+    assert_eq!(fs::read_to_string(target.join("file")).unwrap(), "x");
 }

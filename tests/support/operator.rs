@@ -182,6 +182,15 @@ impl Tmpfs {
         Self(path.to_owned())
     }
 
+    /// A disk in a file, made by `mkfs.NAME` with these arguments.
+    pub fn disk(path: &Path, image: &Path, mkfs: &str, args: &[&str]) -> Self {
+        fs::create_dir_all(path).unwrap();
+        File::create(image).unwrap().set_len(16 << 20).unwrap();
+        run(Command::new(mkfs).args(args).arg(image)).ok();
+        run(Command::new("mount").args(["-o", "loop"]).args([image, path])).ok();
+        Self(path.to_owned())
+    }
+
     /// A directory where it is, of which nothing may be written.
     pub fn sealed(path: &Path) -> Self {
         run(Command::new("mount").args(["--bind", "-o", "ro"]).args([path, path])).ok();

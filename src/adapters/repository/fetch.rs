@@ -17,8 +17,42 @@ use std::num::NonZeroU32;
 use zstd::bulk::Decompressor;
 
 thread_local! {
-    /// To make one takes longer than to unpack a small file.
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
+    static BENCH: RefCell<Bench> = RefCell::default();
+}
+
+/// When a content is compared with the hash that names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Hashes {
+    #[default]
+    Compared,
+    /// Where it was put. That it was sealed with the repository's key shows at once all the same.
+    ComparedLater,
+}
+
+/// What a thread unpacks with, again and again: to make a decompressor takes longer than to unpack a small file.
+#[derive(Default)]
+pub(super) struct Bench {
+    decompressor: Option<Decompressor<'static>>,
+    plain: Vec<u8>,
+    hashes: Hashes,
+}
+
+impl Bench {
+    pub fn new(hashes: Hashes) -> Self {
+        Self { hashes, ..Self::default() }
+    }
+
+    /// What was compressed, if it is as long as it is to be.
+    fn decompress(&mut self, packed: &[u8], length: usize) -> Option<&[u8]> {
+        let decompressor = match &mut self.decompressor {
+            Some(own) => own,
+            none => none.insert(Decompressor::new().ok()?),
+        };
+        self.plain.clear();
+        self.plain.reserve(length);
+        let found = decompressor.decompress_to_buffer(packed, &mut self.plain).ok()?;
+        (found == length).then_some(&self.plain)
+    }
 }
 
 /// Where a blob lies.
@@ -136,19 +170,24 @@ impl RepositoryAdapter {
     pub(super) fn blob(&self, pack: &Pack, id: &Id, place: &Place) -> Result<Vec<u8>, RepositoryError> {
         let mut sealed = vec![0; place.length as usize];
         pack.read(self, place.offset, &mut sealed)?;
-        self.unpack(id, place, &sealed)
+        BENCH.with_borrow_mut(|bench| self.unpack(id, place, &mut sealed, bench).map(<[u8]>::to_vec))
     }
 
-    /// The content of a sealed blob. What does not have the hash that names it is not what was stored.
-    pub(super) fn unpack(&self, id: &Id, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, RepositoryError> {
-        let opened = self.sealer.open(sealed);
-        let plain = match (opened, place.plain) {
-            (Some(packed), Some(length)) => {
-                DECOMPRESSOR.with_borrow_mut(|own| own.as_mut()?.decompress(&packed, length as usize).ok())
-            }
+    /// The content of a sealed blob, which is opened where it is. What does not have the hash that names it is not what
+    /// was stored.
+    pub(super) fn unpack<'a>(
+        &self,
+        id: &Id,
+        place: &Place,
+        sealed: &'a mut [u8],
+        bench: &'a mut Bench,
+    ) -> Result<&'a [u8], RepositoryError> {
+        let later = bench.hashes == Hashes::ComparedLater;
+        let plain = match (self.sealer.open_in_place(sealed), place.plain) {
+            (Some(packed), Some(length)) => bench.decompress(packed, length as usize),
             (opened, _) => opened,
         };
-        plain.filter(|plain| Id::new(Sha256::digest(plain).into()) == *id).ok_or_else(|| {
+        plain.filter(|plain| later || Id::new(Sha256::digest(plain).into()) == *id).ok_or_else(|| {
             let path = self.files.at(&name_of(FileType::Pack, &place.pack));
             let message = format!(
                 "The file {} of the repository {} is damaged: what it holds at byte {} is not what was stored there",

@@ -242,7 +242,10 @@ impl Hand {
 /// What the file system is to say about an entry again.
 pub(super) fn attributes(meta: &Metadata) -> Result<Attributes, RepositoryError> {
     // The library does not export the type of one attribute; its JSON form is public.
-    let listed = serde_json::to_value(&meta.extended_attributes).unwrap_or_default();
+    let listed = match meta.extended_attributes.as_slice() {
+        [] => serde_json::Value::Null,
+        some => serde_json::to_value(some).unwrap_or_default(),
+    };
     let mut xattrs = Vec::new();
     for attribute in listed.as_array().into_iter().flatten() {
         let name = attribute["name"].as_str().unwrap_or_default().to_owned();

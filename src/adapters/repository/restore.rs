@@ -4,10 +4,10 @@
 //! threads; every blob goes to all the places that want it. Memory is a few blobs a thread, whatever the size of the data.
 
 use super::error::RepositoryError;
-use super::fetch::{Pack, Place};
+use super::fetch::{Bench, Hashes, Pack, Place};
 use super::laid::{Hand, Laid, attributes};
 use super::lock::Lock;
-use super::report::{Control, RestoreReport};
+use super::report::{Control, RestoreReport, Sample, Verified};
 use super::{RepositoryAdapter, interrupted, lock};
 use crate::adapters::lay::Ground;
 use rustic_core::DataId;
@@ -38,6 +38,33 @@ impl RepositoryAdapter {
         into: &Path,
         control: &Control,
     ) -> Result<RestoreReport, RepositoryError> {
+        self.lay_down(id, path, into, Hashes::Compared, control)
+    }
+
+    /// The same, and then [`RepositoryAdapter::verify`] of all of it. As that compares every content with its hash where it
+    /// counts, it is not done on the way there as well; that it was sealed with the repository's key is.
+    ///
+    /// # Errors
+    /// As for the two.
+    pub fn restore_and_verify(
+        &self,
+        id: &str,
+        path: &Path,
+        into: &Path,
+        control: &Control,
+    ) -> Result<(RestoreReport, Verified), RepositoryError> {
+        let report = self.lay_down(id, path, into, Hashes::ComparedLater, control)?;
+        Ok((report, self.verify(id, path, into, Sample::default(), control)?))
+    }
+
+    fn lay_down(
+        &self,
+        id: &str,
+        path: &Path,
+        into: &Path,
+        hashes: Hashes,
+        control: &Control,
+    ) -> Result<RestoreReport, RepositoryError> {
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::to_read(&self.files, &self.sealer)?;
         let index = self.resident()?;
@@ -55,7 +82,7 @@ impl RepositoryAdapter {
         }
         drop(index);
         let jobs = self.jobs(&laid)?;
-        self.fetch(&laid, &jobs, control)?;
+        self.fetch(&laid, &jobs, hashes, control)?;
         laid.finish()
     }
 
@@ -96,18 +123,25 @@ impl RepositoryAdapter {
         Ok(jobs)
     }
 
-    fn fetch(&self, laid: &Laid, jobs: &[(PackId, Vec<Piece>)], control: &Control) -> Result<(), RepositoryError> {
+    fn fetch(
+        &self,
+        laid: &Laid,
+        jobs: &[(PackId, Vec<Piece>)],
+        hashes: Hashes,
+        control: &Control,
+    ) -> Result<(), RepositoryError> {
         let next = AtomicUsize::new(0);
         let first_error: Mutex<Option<RepositoryError>> = Mutex::new(None);
         let threads =
             std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS).min(jobs.len().max(1));
         let work = || {
-            let mut hand = Hand::default();
+            let (mut hand, mut bench, mut buffer) = (Hand::default(), Bench::new(hashes), Vec::new());
             while let Some((pack, pieces)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if lock(&first_error).is_some() {
                     return;
                 }
-                if let Err(error) = self.unload(*pack, pieces, laid, &mut hand, control) {
+                if let Err(error) = self.unload((*pack, pieces), (laid, &mut hand), (&mut buffer, &mut bench), control)
+                {
                     lock(&first_error).get_or_insert(error);
                     return;
                 }
@@ -123,14 +157,12 @@ impl RepositoryAdapter {
 
     fn unload(
         &self,
-        id: PackId,
-        pieces: &[Piece],
-        laid: &Laid,
-        hand: &mut Hand,
+        (id, pieces): (PackId, &[Piece]),
+        (laid, hand): (&Laid, &mut Hand),
+        (buffer, bench): (&mut Vec<u8>, &mut Bench),
         control: &Control,
     ) -> Result<(), RepositoryError> {
         let pack = Pack::open(self, id)?;
-        let mut buffer = Vec::new();
         let mut rest = pieces;
         while let Some(first) = rest.first() {
             let start = first.place.offset;
@@ -145,16 +177,17 @@ impl RepositoryAdapter {
                 taken += 1;
             }
             buffer.resize((end - start) as usize, 0);
-            pack.read(self, start, &mut buffer)?;
+            pack.read(self, start, buffer)?;
             for piece in &rest[..taken] {
                 if control.cancel.is_cancelled() {
                     return Err(interrupted());
                 }
                 let from = (piece.place.offset - start) as usize;
-                let sealed = buffer.get(from..from + piece.place.length as usize).unwrap_or_default();
-                let plain = self.unpack(&piece.id, &piece.place, sealed).map_err(|error| blame(laid, &error, piece))?;
+                let sealed = buffer.get_mut(from..from + piece.place.length as usize).unwrap_or_default();
+                let plain = self.unpack(&piece.id, &piece.place, sealed, bench);
+                let plain = plain.map_err(|error| blame(laid, &error, piece))?;
                 for (file, at) in &piece.targets {
-                    hand.write(laid, *file as usize, *at, &plain)?;
+                    hand.write(laid, *file as usize, *at, plain)?;
                     control.progress.add_bytes(plain.len() as u64);
                 }
             }

@@ -4,7 +4,7 @@
 //! 16-byte tag. The library seals what it writes when it prunes and repairs; all else is sealed here.
 
 use aes256ctr_poly1305aes::aead::{Aead, AeadInPlace};
-use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce};
+use aes256ctr_poly1305aes::{Aes256CtrPoly1305Aes, Key, Nonce, Tag};
 use rustic_core::repofile::MasterKey;
 use std::io;
 
@@ -65,6 +65,19 @@ impl Sealer {
         let (nonce, rest) = sealed.split_at_checked(16)?;
         Aes256CtrPoly1305Aes::new(&self.0).decrypt(Nonce::from_slice(nonce), rest).ok()
     }
+
+    /// The same, without a copy: where it lay.
+    pub(super) fn open_in_place<'a>(&self, sealed: &'a mut [u8]) -> Option<&'a [u8]> {
+        let (nonce, rest) = sealed.split_at_mut_checked(16)?;
+        let (content, tag) = rest.split_at_mut_checked(rest.len().checked_sub(16)?)?;
+        let opened = Aes256CtrPoly1305Aes::new(&self.0).decrypt_in_place_detached(
+            Nonce::from_slice(nonce),
+            &[],
+            content,
+            Tag::from_slice(tag),
+        );
+        opened.is_ok().then_some(&*content)
+    }
 }
 
 #[cfg(test)]
@@ -80,8 +93,11 @@ mod tests {
             let mut touched = sealed.clone();
             touched[at] ^= 1;
             assert!(key.open(&touched).is_none());
+            assert!(key.open_in_place(&mut touched).is_none());
         }
         assert!(key.open(b"short").is_none());
+        assert!(key.open_in_place(&mut [0; 31]).is_none());
+        assert_eq!(key.open_in_place(&mut sealed.clone()).unwrap(), b"{\"a\":1}");
         let mut room = [[0; 16].as_slice(), b"{}", &[0; 16]].concat();
         key.seal_in_place(&mut room).unwrap();
         assert_eq!(key.open(&room).unwrap(), b"{}");

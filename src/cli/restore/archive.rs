@@ -108,5 +108,5 @@ fn unpack(
     }
     let problem_count = laid.problem_count + laid.notes.len() as u64;
     let problems = laid.problems.into_iter().chain(laid.notes).collect();
-    Ok(directory::Filled { files: laid.files, bytes: laid.bytes, problems, problem_count })
+    Ok(directory::Filled { files: laid.files, bytes: laid.bytes, problems, problem_count, differences: 0 })
 }

@@ -1,7 +1,7 @@
 //! Into a directory: done by this process, beside whatever the operator does.
 
 use super::choose::Chosen;
-use crate::adapters::repository::{Control, RepositoryAdapter, RepositoryError, RestoreReport, Sample, Size};
+use crate::adapters::repository::{Control, RepositoryAdapter, RepositoryError, RestoreReport, Size};
 use crate::app::Peek;
 use crate::cli::exit::Exit;
 use crate::cli::human::{bytes, count};
@@ -20,19 +20,20 @@ pub(super) struct Filled {
     /// What could not be given back, as far as it is listed.
     pub problems: Vec<FileProblem>,
     pub problem_count: u64,
+    /// Entries that are not what was to be laid down.
+    pub differences: u64,
 }
 
 pub(super) fn run(peek: &Peek, chosen: &Chosen, path: &Path, into: &Path, size: Size) -> anyhow::Result<Exit> {
     let control = Control::default();
     crate::cli::person::on_interrupt(&control.cancel)?;
     let work = |adapter: &RepositoryAdapter| -> Result<Filled, RepositoryError> {
-        let report = adapter.restore(&chosen.snapshot.id, path, into, &control)?;
-        let verified = adapter.verify(&chosen.snapshot.id, path, into, Sample::default(), &control)?;
+        let (report, verified) = adapter.restore_and_verify(&chosen.snapshot.id, path, into, &control)?;
         for one in &verified.differences {
             remark(&format!("{}: {}", one.path, one.problem));
         }
         let RestoreReport { files, bytes, problems, problem_count, .. } = report;
-        Ok(Filled { files, bytes, problems, problem_count })
+        Ok(Filled { files, bytes, problems, problem_count, differences: verified.difference_count })
     };
     fill(&chosen.source.to_string(), into, size, |_| peek.with(&chosen.repository, work))
 }
@@ -56,8 +57,15 @@ pub(super) fn fill(
         remark(&format!("note: {}: {}", one.path, one.problem));
     }
     let (files, size) = (count(filled.files, "file"), bytes(filled.bytes));
-    emit(&format!("{what}: {files}, {size} restored into {} and verified\n", into.display()))?;
-    Ok(if filled.problem_count == 0 { Exit::Ok } else { Exit::Partial })
+    let verdict = match filled.differences {
+        0 => " and verified".to_owned(),
+        n => format!(
+            "; {} not as in the snapshot",
+            if n == 1 { "one entry is".into() } else { format!("{n} entries are") }
+        ),
+    };
+    emit(&format!("{what}: {files}, {size} restored into {}{verdict}\n", into.display()))?;
+    Ok(if filled.problem_count + filled.differences == 0 { Exit::Ok } else { Exit::Partial })
 }
 
 /// Makes the directory if it is not there. Whether it did.

@@ -5,7 +5,7 @@ use crate::adapters::archive::{self, Part, Shape, Wanted as Asked};
 use crate::adapters::exchange::Place;
 use crate::adapters::key;
 use crate::adapters::lay::Attributes;
-use crate::adapters::repository::{Control, EntryKind, Reason, Registry, RepositoryError, RestoreReport, Sample, Size};
+use crate::adapters::repository::{Control, EntryKind, Reason, Registry, RepositoryError, RestoreReport, Size};
 use crate::execute::{blocking, import, unknown_repository};
 use crate::policy::{Repository, SecretRef};
 use crate::reconcile::{RestoreStep, SnapshotRecord};
@@ -142,11 +142,10 @@ impl Wanted {
         let name = held.file_name().unwrap_or_default();
         match &self.what {
             What::Snapshot(repository, snapshot) => registry.with_existing(repository, |adapter| {
-                let report = adapter.restore(&snapshot.id, &self.path, into, control)?;
+                let (report, verified) = adapter.restore_and_verify(&snapshot.id, &self.path, into, control)?;
                 if report.problem_count > 0 {
                     return Err(refused(told("Not everything could be given back as it was", &report)));
                 }
-                let verified = adapter.verify(&snapshot.id, &self.path, into, Sample::default(), control)?;
                 if let Some(first) = verified.differences.first() {
                     let first = format!("{} {}", first.path, first.problem);
                     return Err(refused(format!("What was laid down is not what the snapshot holds: {first}")));
