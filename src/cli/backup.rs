@@ -9,6 +9,7 @@ use super::output::{Lines, emit, indent, one_line, remark};
 use super::progress::Bars;
 use super::style::{Style, Tone};
 use super::tables::{file_problems, result_tone};
+use super::waiting::Pause;
 use crate::app::{self, Options};
 use crate::clock::Clock;
 use crate::reconcile::plan::Verdict;
@@ -17,7 +18,6 @@ use crate::status::model::StatusSnapshot;
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// `backup`.
 #[derive(Debug, clap::Args)]
@@ -32,8 +32,6 @@ pub struct Args {
     pub no_wait: bool,
 }
 
-/// How often the operator is asked how far it is.
-const POLL: Duration = Duration::from_millis(500);
 /// Most runs that are asked for while waiting; a policy with more sources is read in what the newest say.
 const RUNS: u32 = 1_000;
 
@@ -88,7 +86,7 @@ async fn wait(
     let mut open: BTreeSet<&SourceKey> = sources.iter().collect();
     let mut bars = Bars::new();
     let mut waiting: BTreeMap<&SourceKey, String> = BTreeMap::new();
-    let mut all = Vec::new();
+    let (mut all, mut pause) = (Vec::new(), Pause::default());
     let path = Runs { policy: Some(policy.to_owned()), source: None, limit: RUNS }.path();
     loop {
         // In this order: a source that runs no more has its outcomes recorded before it is seen to run no more.
@@ -128,7 +126,7 @@ async fn wait(
         if open.is_empty() {
             return Ok(all);
         }
-        tokio::time::sleep(POLL).await;
+        pause.wait().await;
     }
 }
 

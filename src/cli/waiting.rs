@@ -1,4 +1,4 @@
-//! Waiting for what the running operator was asked to do, where that is neither long nor many.
+//! Waiting for what the running operator was asked to do.
 
 use super::client::Operator;
 use super::data::Runs;
@@ -9,12 +9,29 @@ use anyhow::bail;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// How often the operator is asked.
-const POLL: Duration = Duration::from_millis(500);
+/// Between two looks at what the operator does: short at first, because much is done at once, and longer as it takes longer.
+pub struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(20))
+    }
+}
+
+impl Pause {
+    const LONGEST: Duration = Duration::from_millis(500);
+
+    /// Waits once.
+    pub async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 3 / 2).min(Self::LONGEST);
+    }
+}
+
 /// Runs that are looked through for the answer.
 const RUNS: u32 = 200;
 
-/// Waits for the first run that answers the request and began after it was asked. What stands in its way is told once.
+/// Waits, where that is neither long nor many, for the first run that answers the request and began after it was asked. What stands in its way is told once.
 ///
 /// # Errors
 /// The operator went away, or what was asked for cannot be done any more.
@@ -25,7 +42,7 @@ pub async fn answer(operator: &Operator, request: &Request, asked_at: Timestamp)
         (_, None) => bail!("{request} is nothing to wait for"),
     };
     let path = Runs { policy: Some(owner), source, limit: RUNS }.path();
-    let mut told = String::new();
+    let (mut told, mut pause) = (String::new(), Pause::default());
     loop {
         // In this order: what runs no more is recorded before it is seen to run no more.
         let status: StatusSnapshot = operator.get("/api/v1/status").await?;
@@ -46,6 +63,6 @@ pub async fn answer(operator: &Operator, request: &Request, asked_at: Timestamp)
             remark(&format!("waiting: {}", one_line(why)));
             why.clone_into(&mut told);
         }
-        tokio::time::sleep(POLL).await;
+        pause.wait().await;
     }
 }

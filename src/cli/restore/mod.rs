@@ -19,6 +19,7 @@ use super::progress::Bars;
 use super::style::{Style, Tone};
 use super::tables::{file_problems, result_tone};
 use super::trouble::Advice;
+use super::waiting::Pause;
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
 use crate::policy::postgres::short_name;
@@ -250,7 +251,7 @@ async fn wait(operator: &Operator, action: &RestoreAction, size: u64, asked_at: 
     let request = Request::Restore(action.clone());
     let key = &action.source;
     let runs = Runs { policy: Some(key.policy.clone()), source: Some(key.source.clone()), limit: 50 }.path();
-    let (mut bars, mut told, mut pause) = (Bars::new(), String::new(), Duration::from_millis(20));
+    let (mut bars, mut told, mut pause) = (Bars::new(), String::new(), Pause::default());
     loop {
         // In this order: what runs no more is recorded before it is seen to run no more.
         let status: StatusSnapshot = operator.get("/api/v1/status").await?;
@@ -271,7 +272,6 @@ async fn wait(operator: &Operator, action: &RestoreAction, size: u64, asked_at: 
             bars.say(&format!("waiting: {}", one_line(why)))?;
             why.clone_into(&mut told);
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 3 / 2).min(Duration::from_millis(500));
+        pause.wait().await;
     }
 }
