@@ -55,7 +55,10 @@ pub fn decide(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let restores = restores.into_iter().map(Action::Restore);
     let verification = drills.into_iter().map(Action::Drill).chain(checks);
     let upkeep = forgets.into_iter().chain(verification).chain(prunes.into_iter().map(Action::Prune));
-    for action in restores.chain(backups.into_iter().map(Action::Backup)).chain(upkeep) {
+    // What a person waits for does not wait for upkeep that is only due.
+    let (asked, due): (Vec<_>, Vec<_>) =
+        upkeep.partition(|action| observed.requested.iter().any(|request| request.is_answered_by(action)));
+    for action in restores.chain(backups.into_iter().map(Action::Backup)).chain(asked).chain(due) {
         if claims.take(&action) {
             plan.actions.push(action);
         }

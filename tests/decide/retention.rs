@@ -1,7 +1,7 @@
 //! What may be removed, and when it has to wait.
 
 use crate::world::{World, at, attempt, daily, forgets, key};
-use seawall::reconcile::{Action, Operation, RunResult};
+use seawall::reconcile::{Action, Operation, Request, RunResult};
 
 const SLOTS: [&str; 5] = [
     "2026-11-19T02:00:00Z",
@@ -148,4 +148,17 @@ fn space_is_freed_a_day_apart_and_then_no_more() {
     let facts = world.facts.repositories.get_mut("default").unwrap();
     facts.last_prune = Some(attempt(at("2026-11-22T04:00:00Z"), RunResult::Success));
     assert_eq!(prunes(&world), 0);
+}
+
+#[test]
+fn what_a_person_asked_for_goes_before_a_removal_that_is_due() {
+    let repository = "default".to_owned();
+    for asked in [Request::Drill(data()), Request::Check { repository, read_percent: None, repair: None }] {
+        let mut world = world("{keepLast: 3}");
+        assert_eq!(forgets(&world.plan()).len(), 1);
+        world.requested.push(asked.clone());
+        let plan = world.plan();
+        assert!(plan.actions.iter().any(|action| asked.is_answered_by(action)), "{:?}", plan.actions);
+        assert_eq!(forgets(&plan).len(), 0, "not beside it");
+    }
 }
