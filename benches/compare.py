@@ -19,6 +19,8 @@ def arguments():
     parser.add_argument("--size", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=None)
     parser.add_argument("--tools", default="")
+    parser.add_argument("--sparse", action="append_const", dest="variants", const=data.sparse, default=[])
+    parser.add_argument("--million", action="append_const", dest="variants", const=data.million)
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     asked.size = asked.size or (100 if asked.quick else 2048)
@@ -64,17 +66,20 @@ def one_round(number, competitors, source, results):
     each("1 % changed", lambda tool: tool.backup())
     expected = data.manifest(source)
 
+    # What is removed slows down whoever makes files next: ext4 looks for inodes that were not in use a minute or more ago.
+    restored = f"{HOME}/restored"
+    shutil.rmtree(restored, ignore_errors=True)
+    os.makedirs(restored)
+
     def restore(tool):
-        to = f"{HOME}/restored"
-        shutil.rmtree(to, ignore_errors=True)
-        cost, root = tool.restore(to)
+        cost, root = tool.restore(f"{restored}/{competitors.index(tool)}")
         bad = differences(expected, data.manifest(root))
         if bad:
             wrong.append(f"{tool.name} restored {len(bad)} of {len(expected)} entries wrongly, such as {bad[:3]}")
-        shutil.rmtree(to)
         return cost
 
     each("restore", restore)
+    shutil.rmtree(restored)
     for tool in competitors:
         tool.stop()
         shutil.rmtree(tool.home)
@@ -115,7 +120,7 @@ def main():
     asked = arguments()
     name, source = volume()
     print(f"generating {asked.size} MB in {source} …", file=sys.stderr)
-    data.generate(source, asked.size)
+    data.generate(source, asked.size, asked.variants)
     competitors = [tool(HOME, source, name) for tool in chosen(asked.tools)]
     results = {(phase, tool.name): [] for phase in PHASES for tool in competitors}
     wrong = []

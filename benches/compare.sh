@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Measures Seawall against tar, restic, borg and rustic on the same generated data, in turn, in one run, and checks every restore.
 #
-# usage: benches/compare.sh [--size MB] [--rounds N] [--tools NAME,…] [--quick]
+# usage: benches/compare.sh [--size MB] [--rounds N] [--tools NAME,…] [--sparse] [--million] [--quick]
 #        --size     of the data, default 2048 (40,000 small files, one SQLite file, media, logs; grows and shrinks as a whole)
 #        --rounds   default 3; medians are printed
+#        --sparse   adds a file of 5 GiB that is nearly all hole; --million adds a million small files
 #        --quick    100 MB, one round, without rustic unless it is installed: does everything still work?
 #
 # Works in SEAWALL_BENCH_DIR (default /var/tmp/seawall-bench, needs about ten times the size) with a Docker engine of its own. Installs what

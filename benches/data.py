@@ -45,8 +45,26 @@ def rows(rng, n):
         yield (rng.randbytes(400), ("{\"node\": \"http\", \"ok\": true} " * 60)[: rng.randint(400, 1700)])
 
 
-def generate(root, megabytes, seed=7):
-    """Fills the directory `root`: 2 % small files, 28 % SQLite, 64 % media, 6 % logs."""
+def sparse(root, rng):
+    """5 GiB, of which 64 blocks were ever written."""
+    with open(f"{root}/sparse.img", "wb") as file:
+        file.truncate(5 << 30)
+        for n in range(64):
+            file.seek(n * (80 << 20))
+            file.write(rng.randbytes(4096))
+
+
+def million(root, rng):
+    """A million files of a few bytes, a hundred directories of ten thousand."""
+    for directory in range(100):
+        os.makedirs(f"{root}/million/{directory:02d}")
+        for n in range(10_000):
+            with open(f"{root}/million/{directory:02d}/{n}", "wb") as file:
+                file.write(rng.randbytes(rng.randint(8, 200)))
+
+
+def generate(root, megabytes, variants=(), seed=7):
+    """Fills the directory `root`: 2 % small files, 28 % SQLite, 64 % media, 6 % logs; and what `variants` add."""
     rng = random.Random(seed)
     total = megabytes * 1024 * 1024
     for n in range(SMALL_FILES_PER_GIB * megabytes // 1024):
@@ -62,6 +80,8 @@ def generate(root, megabytes, seed=7):
         write(f"{root}/media/voice-{n}.opus", rng.randbytes(size) if n % 2 else compressible(rng, size))
     for n in range(8):
         write(f"{root}/log/n8n-{n}.log", log_lines(rng, total * 6 // 100 // 8))
+    for variant in variants:
+        variant(root, rng)
     os.symlink("n8n-0.log", f"{root}/log/current")
     os.link(f"{root}/log/n8n-1.log", f"{root}/log/linked.log")
     for path, directories, files in os.walk(root):
