@@ -11,7 +11,7 @@ use crate::adapters::volume_walk::{Entry, Exclude, Kind, LISTED_PROBLEMS, Walk, 
 use crate::reconcile::FileProblem;
 use rustic_core::repofile::{Node, NodeType};
 use rustic_core::{DataId, Id};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -73,12 +73,12 @@ impl RepositoryAdapter {
             self.places(&wanted)?.into_iter().map(|(id, place)| (id, place.plain_length())).collect();
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut buffer = Vec::new();
+            let mut eye = Eye { ground, directory: None, buffer: Vec::new() };
             while let Some(file) = look.contents.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if control.cancel.is_cancelled() {
                     return;
                 }
-                match content_differs(ground, file, &lengths, &mut buffer, control) {
+                match eye.differs(file, &lengths, control) {
                     Ok(None) => {}
                     Ok(Some(at)) => look.differs(&file.path, &format!("has another content, from byte {at} on")),
                     Err(error) => look.differs(&file.path, &format!("cannot be read: {}", std::io::Error::from(error))),
@@ -212,32 +212,53 @@ impl Sample {
     }
 }
 
-/// The byte from which on a file is not what was stored.
-fn content_differs(
-    ground: &Ground,
-    content: &Content,
-    lengths: &HashMap<DataId, usize>,
-    buffer: &mut Vec<u8>,
-    control: &Control,
-) -> Result<Option<u64>, Errno> {
-    let directory = ground.directory(content.path.parent().unwrap_or_else(|| Path::new("")))?;
-    let name = content.path.file_name().unwrap_or_default();
-    let mut file = File::from(open_at(directory.as_fd(), name, OFlags::empty())?);
-    let mut at = 0;
-    for chunk in &content.chunks {
-        let Some(length) = lengths.get(chunk) else { return Ok(Some(at)) };
-        buffer.resize(*length, 0);
-        match file.read_exact(buffer) {
-            Ok(()) if DataId::from(Id::new(Sha256::digest(&*buffer).into())) == *chunk => {}
-            Ok(()) => return Ok(Some(at)),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(Some(at)),
-            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+/// What one thread looks with: files of one directory come one after the other.
+struct Eye<'a> {
+    ground: &'a Ground,
+    directory: Option<(&'a Path, OwnedFd)>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Eye<'a> {
+    /// The byte from which on a file is not what was stored.
+    fn differs(
+        &mut self,
+        content: &'a Content,
+        lengths: &HashMap<DataId, usize>,
+        control: &Control,
+    ) -> Result<Option<u64>, Errno> {
+        let mut file = File::from(self.open(&content.path)?);
+        let mut at = 0;
+        for chunk in &content.chunks {
+            let Some(length) = lengths.get(chunk) else { return Ok(Some(at)) };
+            if self.buffer.len() < *length {
+                self.buffer.resize(*length, 0);
+            }
+            let buffer = &mut self.buffer[..*length];
+            match file.read_exact(buffer) {
+                Ok(()) if DataId::from(Id::new(Sha256::digest(&*buffer).into())) == *chunk => {}
+                Ok(()) => return Ok(Some(at)),
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(Some(at)),
+                Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+            }
+            at += *length as u64;
+            control.progress.add_bytes(*length as u64);
+            if control.cancel.is_cancelled() {
+                return Ok(None);
+            }
         }
-        at += *length as u64;
-        control.progress.add_bytes(*length as u64);
-        if control.cancel.is_cancelled() {
-            return Ok(None);
-        }
+        Ok((at != content.size).then_some(at))
     }
-    Ok((at != content.size).then_some(at))
+
+    fn open(&mut self, path: &'a Path) -> Result<OwnedFd, Errno> {
+        let parent = path.parent().unwrap_or_else(|| Path::new(""));
+        if self.directory.as_ref().is_some_and(|(open, _)| *open != parent) {
+            self.directory = None;
+        }
+        let (_, directory) = match &mut self.directory {
+            Some(open) => &*open,
+            none => &*none.insert((parent, self.ground.directory(parent)?)),
+        };
+        open_at(directory.as_fd(), path.file_name().unwrap_or_default(), OFlags::empty())
+    }
 }

@@ -176,7 +176,11 @@ impl RepositoryAdapter {
                 end = end.max(far);
                 taken += 1;
             }
-            buffer.resize((end - start) as usize, 0);
+            let length = (end - start) as usize;
+            if buffer.len() < length {
+                buffer.resize(length, 0);
+            }
+            let buffer = &mut buffer[..length];
             pack.read(self, start, buffer)?;
             for piece in &rest[..taken] {
                 if control.cancel.is_cancelled() {
