@@ -4,6 +4,9 @@ use crate::buckets::judge;
 use crate::cloud::Cloud;
 use crate::seaweed::{ADMIN, READER, Seaweed};
 
+const GOOGLE: &str = ", provider: googleCloudStorage";
+const GOOGLE_VERSIONS: &str = ", provider: googleCloudStorage, protection: {require: [versioning]}";
+
 pub async fn judge_all(table: &mut String) {
     let server = tokio::task::spawn_blocking(Seaweed::start).await.unwrap();
     let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
@@ -40,6 +43,10 @@ pub async fn judge_all(table: &mut String) {
     let nobody = (file("nobody", "nobody"), file("nobody.key", "hunter2"));
     for (name, bucket, (id, secret), more) in [
         ("seaweedfs: never", "never", &reader, ""),
+        // What Google's bucket lock protects is not told by this protocol.
+        ("seaweedfs as google: never", "never", &reader, GOOGLE),
+        ("seaweedfs as google: never, where versions are asked for", "never", &reader, GOOGLE_VERSIONS),
+        ("seaweedfs as google: enabled", "enabled", &reader, GOOGLE),
         ("seaweedfs: enabled", "enabled", &reader, ""),
         ("seaweedfs: enabled, with keys that may delete", "enabled", &admin, ""),
         ("seaweedfs: suspended", "suspended", &reader, ""),
@@ -57,9 +64,10 @@ pub async fn judge_all(table: &mut String) {
         ("seaweedfs: an unknown key", "never", &nobody, ""),
     ] {
         let source = format!(
-            "bucket: {{provider: s3Compatible, name: {bucket}, endpoint: \"{}\", accessKeyIdFrom: {{file: {id}}}, \
-             secretAccessKeyFrom: {{file: {secret}}}{more}}}",
-            server.url()
+            "bucket: {{name: {bucket}, endpoint: \"{}\", accessKeyIdFrom: {{file: {id}}}, \
+             secretAccessKeyFrom: {{file: {secret}}}{more}{}}}",
+            server.url(),
+            if more.contains("provider:") { "" } else { ", provider: s3Compatible" }
         );
         let mut said = String::new();
         judge(&mut said, name, &cloud, directory.path(), &source).await;

@@ -270,8 +270,13 @@ pub fn never_on_r2() -> Told<Versioning> {
     )
 }
 
-/// That bucket locks are somewhere else.
+/// That bucket locks are somewhere else, or, with Google, where an access key for S3's protocol does not lead: its retention
+/// policies are told by its JSON API alone.
 #[must_use]
 pub fn no_bucket_locks(provider: BucketProvider) -> Told<Vec<Lock>> {
+    if provider == BucketProvider::GoogleCloudStorage {
+        let why = "whether the bucket has a retention policy (Google's Bucket Lock) is not told to an HMAC key";
+        return Told::Unknown("NotTold", why.to_owned());
+    }
     Told::Unsupported(format!("{} has no bucket locks; only cloudflareR2 has", provider.as_str()))
 }

@@ -102,7 +102,10 @@ fn protection(check: &mut Check<'_>, at: &dyn Fn(&str) -> String, raw: &raw::Buc
             check.find(&field, format!("`{}` is named twice", kind.as_str()));
         }
         if *kind == ProtectionKind::BucketLock && raw.provider != BucketProvider::CloudflareR2 && require.len() == 1 {
-            check.find(&field, "only cloudflareR2 has bucket locks; elsewhere it is `versioning` or `objectLock`");
+            check.find(
+                &field,
+                "bucket locks are read of cloudflareR2 alone; elsewhere it is `versioning` or `objectLock`",
+            );
         }
     }
     if let Some(keep) = &raw.keep_at_least
