@@ -101,6 +101,33 @@ pub fn open_file(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR)
 }
 
+/// The directory that was opened last, with what it is known by: most entries lie where the one before them does.
+#[derive(Debug)]
+pub struct Entered<K>(Option<(K, OwnedFd)>);
+
+impl<K> Default for Entered<K> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<K: PartialEq> Entered<K> {
+    /// The open directory, opened where it is another one.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub fn enter<E>(&mut self, key: K, open: impl FnOnce() -> Result<OwnedFd, E>) -> Result<BorrowedFd<'_>, E> {
+        if self.0.as_ref().is_some_and(|(last, _)| *last != key) {
+            self.0 = None;
+        }
+        let (_, directory) = match &mut self.0 {
+            Some(open) => &*open,
+            none => &*none.insert((key, open()?)),
+        };
+        Ok(directory.as_fd())
+    }
+}
+
 /// Writes all but the blocks that are nothing but zeros: in a new file they become holes.
 ///
 /// # Errors

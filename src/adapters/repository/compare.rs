@@ -6,12 +6,12 @@ use super::report::{Control, Sample, Verified};
 use super::restore::THREADS;
 use super::tree::{kind, link_target};
 use super::{EntryKind, RepositoryAdapter, interrupted, lock};
-use crate::adapters::lay::Ground;
+use crate::adapters::lay::{Entered, Ground};
 use crate::adapters::volume_walk::{Entry, Exclude, Kind, LISTED_PROBLEMS, Walk, open_at};
 use crate::reconcile::FileProblem;
 use rustic_core::repofile::{Node, NodeType};
 use rustic_core::{DataId, Id};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -73,7 +73,7 @@ impl RepositoryAdapter {
             self.places(&wanted)?.into_iter().map(|(id, place)| (id, place.plain_length())).collect();
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut eye = Eye { ground, directory: None, buffer: Vec::new() };
+            let mut eye = Eye { ground, directory: Entered::default(), buffer: Vec::new() };
             while let Some(file) = look.contents.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if control.cancel.is_cancelled() {
                     return;
@@ -215,7 +215,7 @@ impl Sample {
 /// What one thread looks with: files of one directory come one after the other.
 struct Eye<'a> {
     ground: &'a Ground,
-    directory: Option<(&'a Path, OwnedFd)>,
+    directory: Entered<&'a Path>,
     buffer: Vec<u8>,
 }
 
@@ -252,13 +252,7 @@ impl<'a> Eye<'a> {
 
     fn open(&mut self, path: &'a Path) -> Result<OwnedFd, Errno> {
         let parent = path.parent().unwrap_or_else(|| Path::new(""));
-        if self.directory.as_ref().is_some_and(|(open, _)| *open != parent) {
-            self.directory = None;
-        }
-        let (_, directory) = match &mut self.directory {
-            Some(open) => &*open,
-            none => &*none.insert((parent, self.ground.directory(parent)?)),
-        };
-        open_at(directory.as_fd(), path.file_name().unwrap_or_default(), OFlags::empty())
+        let directory = self.directory.enter(parent, || self.ground.directory(parent))?;
+        open_at(directory, path.file_name().unwrap_or_default(), OFlags::empty())
     }
 }

@@ -5,7 +5,7 @@ use super::lock;
 use super::report::RestoreReport;
 use super::source::unix_mode;
 use super::tree::link_target;
-use crate::adapters::lay::{self, Attributes, Ground};
+use crate::adapters::lay::{self, Attributes, Entered, Ground};
 use crate::adapters::volume_walk::LISTED_PROBLEMS;
 use crate::reconcile::FileProblem;
 use base64::Engine;
@@ -196,7 +196,7 @@ impl Laid {
 /// What one thread has open: most writes go where the last one went.
 #[derive(Default)]
 pub(super) struct Hand {
-    directory: Option<(usize, OwnedFd)>,
+    directory: Entered<usize>,
     file: Option<(usize, OwnedFd)>,
 }
 
@@ -224,18 +224,10 @@ impl Hand {
     }
 
     fn enter(&mut self, laid: &Laid, file: &File) -> Result<rustix::fd::BorrowedFd<'_>, RepositoryError> {
-        if self.directory.as_ref().is_some_and(|(open, _)| *open != file.directory) {
-            self.directory = None;
-        }
-        let (_, fd) = match &mut self.directory {
-            Some(open) => &*open,
-            none => {
-                let path = laid.directories.get(file.directory).map_or(Path::new(""), |(path, _)| path);
-                let directory = laid.ground.directory(path).map_err(|e| laid.failed(path, e))?;
-                &*none.insert((file.directory, directory))
-            }
-        };
-        Ok(fd.as_fd())
+        self.directory.enter(file.directory, || {
+            let path = laid.directories.get(file.directory).map_or(Path::new(""), |(path, _)| path);
+            laid.ground.directory(path).map_err(|e| laid.failed(path, e))
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
-/// Files in a directory. What is written is durable on return.
+/// Files in a directory. What is written is durable once it is settled.
 #[derive(Debug)]
 pub(in crate::adapters::repository) struct Disk(PathBuf);
 
