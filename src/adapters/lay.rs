@@ -92,39 +92,45 @@ pub fn make_directory(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
     rustix::fs::mkdirat(at, name, Mode::RWXU)
 }
 
-/// Opens a regular file for writing, made if it is not there. A link or another kind of thing is never opened.
+/// Opens a regular file for writing and reading back, made if it is not there. A link or another kind of thing is never
+/// opened.
 ///
 /// # Errors
 /// The system's.
 pub fn open_file(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR)
 }
 
-/// The directory that was opened last, with what it is known by: most entries lie where the one before them does.
+/// What was opened last, with what it is known by: most entries lie where the one before them does.
 #[derive(Debug)]
-pub struct Entered<K>(Option<(K, OwnedFd)>);
+pub struct Opened<K, T = OwnedFd>(Option<(K, T)>);
 
-impl<K> Default for Entered<K> {
+impl<K, T> Default for Opened<K, T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<K: PartialEq> Entered<K> {
-    /// The open directory, opened where it is another one.
+impl<K: PartialEq, T> Opened<K, T> {
+    /// What is open, opened where it is something else. One at most is open at a time.
     ///
     /// # Errors
     /// Those of `open`.
-    pub fn enter<E>(&mut self, key: K, open: impl FnOnce() -> Result<OwnedFd, E>) -> Result<BorrowedFd<'_>, E> {
+    pub fn get<E>(&mut self, key: K, open: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         if self.0.as_ref().is_some_and(|(last, _)| *last != key) {
             self.0 = None;
         }
-        let (_, directory) = match &mut self.0 {
-            Some(open) => &*open,
+        let (_, opened) = match &mut self.0 {
+            Some(opened) => &*opened,
             none => &*none.insert((key, open()?)),
         };
-        Ok(directory.as_fd())
+        Ok(opened)
+    }
+
+    /// Closes it.
+    pub fn close(&mut self) {
+        self.0 = None;
     }
 }
 

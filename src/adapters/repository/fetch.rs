@@ -70,8 +70,8 @@ const SEAL: u32 = 32;
 
 impl Place {
     /// Bytes of the content.
-    pub fn plain_length(&self) -> usize {
-        self.plain.unwrap_or_else(|| self.length.saturating_sub(SEAL)) as usize
+    pub fn plain_length(&self) -> u32 {
+        self.plain.unwrap_or_else(|| self.length.saturating_sub(SEAL))
     }
 }
 
@@ -107,21 +107,6 @@ fn unreadable(adapter: &RepositoryAdapter, name: &str, error: &io::Error) -> Rep
         _ => return RepositoryError::io("read", &path, error),
     };
     RepositoryError::because(Reason::Damaged, damaged, error)
-}
-
-/// The pack of a place: the last one, where it is the same.
-pub(super) fn reuse<'a>(
-    last: &'a mut Option<Pack>,
-    place: &Place,
-    adapter: &RepositoryAdapter,
-) -> Result<&'a Pack, RepositoryError> {
-    if last.as_ref().is_none_or(|pack| pack.id != place.pack) {
-        *last = None;
-    }
-    match last {
-        Some(pack) => Ok(pack),
-        None => Ok(last.insert(Pack::open(adapter, place.pack)?)),
-    }
 }
 
 impl RepositoryAdapter {

@@ -1,15 +1,13 @@
 //! What a restore has laid down, and what is still to be done about it.
 
 use super::error::{Reason, RepositoryError};
-use super::lock;
-use super::report::RestoreReport;
+use super::noted::Noted;
+use super::read_back::{self, Chunk, Content};
+use super::report::{Control, RestoreReport};
 use super::source::unix_mode;
 use super::tree::link_target;
-use crate::adapters::lay::{self, Attributes, Entered, Ground};
-use crate::adapters::volume_walk::LISTED_PROBLEMS;
-use crate::reconcile::FileProblem;
+use crate::adapters::lay::{self, Attributes, Ground, Opened};
 use base64::Engine;
-use rustic_core::DataId;
 use rustic_core::repofile::{Metadata, Node, NodeType};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::FileType;
@@ -17,8 +15,10 @@ use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Largest file that is read back in one go by the thread that laid its last part down.
+const AT_ONCE: u64 = 8 << 20;
 
 /// A regular file with content.
 pub(super) struct File {
@@ -26,7 +26,7 @@ pub(super) struct File {
     name: OsString,
     attributes: Attributes,
     size: u64,
-    pub chunks: Vec<DataId>,
+    pub chunks: Vec<Chunk>,
     /// Blobs that are still to come.
     left: AtomicU32,
 }
@@ -46,7 +46,9 @@ pub(super) struct Laid {
     /// Further names: what they are of, and what they are.
     links: Vec<(PathBuf, PathBuf)>,
     others: u64,
-    problems: Mutex<(Vec<FileProblem>, u64)>,
+    problems: Noted,
+    /// Files that hold something else than what was to be laid down, as far as they were read back.
+    pub differences: Noted,
 }
 
 impl Laid {
@@ -62,7 +64,8 @@ impl Laid {
             names: HashMap::new(),
             links: Vec::new(),
             others: 0,
-            problems: Mutex::default(),
+            problems: Noted::default(),
+            differences: Noted::default(),
         }
     }
 
@@ -100,7 +103,7 @@ impl Laid {
                 return Ok(());
             }
             NodeType::File => {
-                let chunks = node.content.clone().unwrap_or_default();
+                let chunks = Chunk::all(node.content.as_deref());
                 let left = AtomicU32::new(u32::try_from(chunks.len()).unwrap_or(u32::MAX));
                 if chunks.is_empty() {
                     let file = lay::open_file(at, name).map_err(|e| self.failed(path, e))?;
@@ -148,20 +151,27 @@ impl Laid {
     }
 
     fn note(&self, path: &Path, troubles: Vec<String>) {
-        if troubles.is_empty() {
-            return;
-        }
-        let mut problems = lock(&self.problems);
-        for problem in troubles {
-            problems.1 += 1;
-            if problems.0.len() < LISTED_PROBLEMS {
-                problems.0.push(FileProblem { path: path.display().to_string(), problem });
-            }
+        for trouble in troubles {
+            self.problems.note(path, trouble);
         }
     }
 
+    /// Reads the files back that were too large for it when their last part came.
+    pub(super) fn read_back(&mut self, control: &Control) -> Result<(), RepositoryError> {
+        let large = (0..self.files.len()).filter(|number| self.files[*number].size > AT_ONCE).collect::<Vec<_>>();
+        let contents: Vec<Content> = large
+            .into_iter()
+            .map(|number| Content {
+                path: self.path_of(&self.files[number]),
+                size: self.files[number].size,
+                chunks: std::mem::take(&mut self.files[number].chunks),
+            })
+            .collect();
+        read_back::read_back(&contents, &self.ground, &self.differences, control)
+    }
+
     /// Further names, and the attributes of directories, which change when something is made in them.
-    pub(super) fn finish(mut self) -> Result<RestoreReport, RepositoryError> {
+    pub(super) fn finish(mut self) -> Result<(RestoreReport, Noted), RepositoryError> {
         for (first, other) in std::mem::take(&mut self.links) {
             let open = |path: &Path| {
                 let parent = path.parent().unwrap_or_else(|| Path::new(""));
@@ -182,52 +192,68 @@ impl Laid {
             let directory = self.ground.directory(path).map_err(|e| self.failed(path, e))?;
             self.note(path, lay::dress(directory.as_fd(), attributes));
         }
-        let (problems, problem_count) = self.problems.into_inner().unwrap_or_default();
-        Ok(RestoreReport {
+        let (problems, problem_count) = self.problems.into_inner();
+        let report = RestoreReport {
             files: self.files.len() as u64 + self.others,
             directories: directories.len() as u64,
             bytes: self.files.iter().map(|file| file.size).sum(),
             problems,
             problem_count,
-        })
+        };
+        Ok((report, self.differences))
     }
 }
 
 /// What one thread has open: most writes go where the last one went.
-#[derive(Default)]
 pub(super) struct Hand {
-    directory: Entered<usize>,
-    file: Option<(usize, OwnedFd)>,
+    directory: Opened<usize>,
+    file: Opened<usize>,
+    /// Whether files are read back when they are whole: of a small one all is still in the processor's caches then.
+    reads_back: bool,
+    buffer: Vec<u8>,
 }
 
 impl Hand {
-    pub(super) fn write(&mut self, laid: &Laid, number: usize, at: u64, plain: &[u8]) -> Result<(), RepositoryError> {
+    pub(super) fn new(reads_back: bool) -> Self {
+        Self { directory: Opened::default(), file: Opened::default(), reads_back, buffer: Vec::new() }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        laid: &Laid,
+        (number, at): (usize, u64),
+        plain: &[u8],
+        control: &Control,
+    ) -> Result<(), RepositoryError> {
         let Some(file) = laid.files.get(number) else { return Ok(()) };
         let failed = |e: Errno| laid.failed(&laid.path_of(file), e);
-        if self.file.as_ref().is_none_or(|(open, _)| *open != number) {
-            self.file = None;
-            let opened = lay::open_file(self.enter(laid, file)?, &file.name).map_err(failed)?;
-            self.file = Some((number, opened));
-        }
-        let Some((_, fd)) = &self.file else { return Ok(()) };
+        let Self { directory, file: open, .. } = self;
+        let fd = open.get(number, || {
+            let directory = directory.get(file.directory, || {
+                let path = laid.directories.get(file.directory).map_or(Path::new(""), |(path, _)| path);
+                laid.ground.directory(path).map_err(|e| laid.failed(path, e))
+            })?;
+            lay::open_file(directory.as_fd(), &file.name).map_err(failed)
+        })?;
         lay::store(fd.as_fd(), at, plain).map_err(failed)?;
+        control.progress.add_bytes(plain.len() as u64);
         if file.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The last blob may have been a hole.
             let end = rustix::fs::fstat(fd).map_err(failed)?.st_size;
             if u64::try_from(end).unwrap_or(0) < file.size {
                 rustix::fs::ftruncate(fd, file.size).map_err(failed)?;
             }
+            if self.reads_back && file.size <= AT_ONCE {
+                let differs = read_back::differs(fd.as_fd(), 0, &file.chunks, &mut self.buffer, control);
+                if let Some(at) = differs.map_err(failed)?.or_else(|| read_back::parts(&file.chunks, file.size)) {
+                    laid.differences.note(&laid.path_of(file), read_back::another_content(at));
+                }
+            }
+            // Last, so that reading it leaves no trace, and any later write one.
             laid.note(&laid.path_of(file), lay::dress(fd.as_fd(), &file.attributes));
-            self.file = None;
+            self.file.close();
         }
         Ok(())
-    }
-
-    fn enter(&mut self, laid: &Laid, file: &File) -> Result<rustix::fd::BorrowedFd<'_>, RepositoryError> {
-        self.directory.enter(file.directory, || {
-            let path = laid.directories.get(file.directory).map_or(Path::new(""), |(path, _)| path);
-            laid.ground.directory(path).map_err(|e| laid.failed(path, e))
-        })
     }
 }
 
@@ -264,4 +290,53 @@ pub(super) fn attributes(meta: &Metadata) -> Result<Attributes, RepositoryError>
         mtime,
         xattrs,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::FileProblem;
+    use rustic_core::{DataId, Id};
+    use sha2::{Digest, Sha256};
+
+    /// Files of these names, each of one chunk: what is to be there, and what comes.
+    fn told(files: &[(&str, &[u8], &[u8])]) -> Vec<FileProblem> {
+        let into = tempfile::tempdir().unwrap();
+        let mut laid = Laid::new(into.path(), Ground::open(into.path()).unwrap());
+        for (name, stored, _) in files {
+            let id = DataId::from(Id::new(Sha256::digest(stored).into()));
+            laid.files.push(File {
+                directory: 0,
+                name: name.into(),
+                attributes: Attributes::of_directory(into.path()),
+                size: stored.len() as u64,
+                chunks: vec![Chunk { id, length: u32::try_from(stored.len()).unwrap() }],
+                left: AtomicU32::new(1),
+            });
+        }
+        let (mut hand, control) = (Hand::new(true), Control::default());
+        for (number, (_, _, came)) in files.iter().enumerate() {
+            hand.write(&laid, (number, 0), came, &control).unwrap();
+        }
+        laid.read_back(&control).unwrap();
+        laid.finish().unwrap().1.into_inner().0
+    }
+
+    #[test]
+    fn what_comes_and_is_not_what_was_stored_is_found_however_large() {
+        let large = vec![7; usize::try_from(AT_ONCE).unwrap() + 1];
+        let mut touched = large.clone();
+        touched[9] ^= 1;
+        assert_eq!(told(&[("small", b"as it was", b"as it was"), ("large", &large, &large)]), []);
+        let found = told(&[
+            ("small", b"as it was", b"as it is!"),
+            ("short", b"as it was", b"as it"),
+            ("large", &large, &touched),
+            ("short and large", &large, b"as it"),
+            ("kept", b"as it was", b"as it was"),
+        ]);
+        let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["small", "short", "large", "short and large"]);
+        assert!(found.iter().all(|problem| problem.problem == "has another content, from byte 0 on"), "{found:?}");
+    }
 }

@@ -2,8 +2,9 @@
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
-use super::fetch::{Place, reuse};
+use super::fetch::{Pack, Place};
 use super::laid::attributes;
+use crate::adapters::lay::Opened;
 use rustic_core::DataId;
 use rustic_core::repofile::Node;
 use std::path::Path;
@@ -61,7 +62,7 @@ impl RepositoryAdapter {
         for id in wanted {
             let place = places.get(id).ok_or_else(|| self.missing(&[]))?;
             pieces.push((size, *id, *place));
-            size += place.plain_length() as u64;
+            size += u64::from(place.plain_length());
         }
         Ok(FileView { size, pieces })
     }
@@ -78,9 +79,9 @@ impl RepositoryAdapter {
         each: &mut dyn FnMut(&[u8]) -> Result<bool, RepositoryError>,
     ) -> Result<(), RepositoryError> {
         let first = view.pieces.partition_point(|(start, _, _)| *start <= from).saturating_sub(1);
-        let mut last = None;
+        let mut last = Opened::default();
         for (start, id, place) in view.pieces.iter().skip(first).take_while(|(start, _, _)| *start < to) {
-            let pack = reuse(&mut last, place, self)?;
+            let pack = last.get(place.pack, || Pack::open(self, place.pack))?;
             let plain = self.blob(pack, id, place)?;
             let within = |at: u64| usize::try_from(at.saturating_sub(*start)).unwrap_or(usize::MAX).min(plain.len());
             if !each(&plain[within(from)..within(to)])? {

@@ -7,7 +7,8 @@ use super::error::RepositoryError;
 use super::fetch::{Bench, Hashes, Pack, Place};
 use super::laid::{Hand, Laid, attributes};
 use super::lock::Lock;
-use super::report::{Control, RestoreReport, Sample, Verified};
+use super::noted::Noted;
+use super::report::{Control, RestoreReport, Verified};
 use super::{RepositoryAdapter, interrupted, lock};
 use crate::adapters::lay::Ground;
 use rustic_core::DataId;
@@ -38,11 +39,12 @@ impl RepositoryAdapter {
         into: &Path,
         control: &Control,
     ) -> Result<RestoreReport, RepositoryError> {
-        self.lay_down(id, path, into, Hashes::Compared, control)
+        self.lay_down(id, path, into, Hashes::Compared, control).map(|(report, _)| report)
     }
 
-    /// The same, and then [`RepositoryAdapter::verify`] of all of it. As that compares every content with its hash where it
-    /// counts, it is not done on the way there as well; that it was sealed with the repository's key is.
+    /// The same, and what [`RepositoryAdapter::verify`] does of all of it. Contents are read back as soon as they are whole
+    /// and compared with their hashes there, where it counts, and not on the way as well; that they were sealed with the
+    /// repository's key is. All else is compared when everything is laid down: what was changed later shows in its time.
     ///
     /// # Errors
     /// As for the two.
@@ -53,8 +55,8 @@ impl RepositoryAdapter {
         into: &Path,
         control: &Control,
     ) -> Result<(RestoreReport, Verified), RepositoryError> {
-        let report = self.lay_down(id, path, into, Hashes::ComparedLater, control)?;
-        Ok((report, self.verify(id, path, into, Sample::default(), control)?))
+        let (report, differences) = self.lay_down(id, path, into, Hashes::ComparedLater, control)?;
+        Ok((report, self.verify_laid(id, path, into, differences, control)?))
     }
 
     fn lay_down(
@@ -64,7 +66,7 @@ impl RepositoryAdapter {
         into: &Path,
         hashes: Hashes,
         control: &Control,
-    ) -> Result<RestoreReport, RepositoryError> {
+    ) -> Result<(RestoreReport, Noted), RepositoryError> {
         let _pass = self.gate.together(&control.cancel).map_err(|why| self.no_pass(why))?;
         let _lock = Lock::to_read(&self.files, &self.sealer)?;
         let index = self.resident()?;
@@ -81,32 +83,37 @@ impl RepositoryAdapter {
             laid.make(Path::new(&name), &node)?;
         }
         drop(index);
-        let jobs = self.jobs(&laid)?;
+        let jobs = self.jobs(&mut laid)?;
         self.fetch(&laid, &jobs, hashes, control)?;
+        drop(jobs);
+        if hashes == Hashes::ComparedLater {
+            laid.read_back(control)?;
+        }
         laid.finish()
     }
 
     /// What is to be read, by pack and in its order there, and where it goes.
-    fn jobs(&self, laid: &Laid) -> Result<Vec<(PackId, Vec<Piece>)>, RepositoryError> {
-        let wanted: Vec<DataId> = laid.files.iter().flat_map(|file| file.chunks.iter().copied()).collect();
+    fn jobs(&self, laid: &mut Laid) -> Result<Vec<(PackId, Vec<Piece>)>, RepositoryError> {
+        let wanted: Vec<DataId> = laid.files.iter().flat_map(|file| file.chunks.iter().map(|chunk| chunk.id)).collect();
         let places = self.places(&wanted)?;
         drop(wanted);
         let mut goes: HashMap<DataId, Vec<(u32, u64)>> = HashMap::with_capacity(places.len());
         let mut lacking = Vec::new();
-        for (index, file) in laid.files.iter().enumerate() {
+        for (index, file) in laid.files.iter_mut().enumerate() {
             let mut at = 0;
-            for chunk in &file.chunks {
-                let Some(place) = places.get(chunk) else {
-                    lacking.push(laid.path_of(file).display().to_string());
+            for chunk in &mut file.chunks {
+                let Some(place) = places.get(&chunk.id) else {
+                    lacking.push(index);
                     break;
                 };
-                goes.entry(*chunk).or_default().push((u32::try_from(index).unwrap_or(u32::MAX), at));
-                at += place.plain_length() as u64;
+                goes.entry(chunk.id).or_default().push((u32::try_from(index).unwrap_or(u32::MAX), at));
+                chunk.length = place.plain_length();
+                at += u64::from(chunk.length);
             }
         }
         if !lacking.is_empty() {
-            lacking.truncate(5);
-            return Err(self.missing(&lacking));
+            let path = |index: &usize| laid.path_of(&laid.files[*index]).display().to_string();
+            return Err(self.missing(&lacking.iter().take(5).map(path).collect::<Vec<_>>()));
         }
         let mut packs: BTreeMap<PackId, Vec<Piece>> = BTreeMap::new();
         for (id, targets) in goes {
@@ -135,7 +142,8 @@ impl RepositoryAdapter {
         let threads =
             std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS).min(jobs.len().max(1));
         let work = || {
-            let (mut hand, mut bench, mut buffer) = (Hand::default(), Bench::new(hashes), Vec::new());
+            let mut hand = Hand::new(hashes == Hashes::ComparedLater);
+            let (mut bench, mut buffer) = (Bench::new(hashes), Vec::new());
             while let Some((pack, pieces)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if lock(&first_error).is_some() {
                     return;
@@ -191,8 +199,7 @@ impl RepositoryAdapter {
                 let plain = self.unpack(&piece.id, &piece.place, sealed, bench);
                 let plain = plain.map_err(|error| blame(laid, &error, piece))?;
                 for (file, at) in &piece.targets {
-                    hand.write(laid, *file as usize, *at, plain)?;
-                    control.progress.add_bytes(plain.len() as u64);
+                    hand.write(laid, (*file as usize, *at), plain, control)?;
                 }
             }
             rest = &rest[taken..];

@@ -2,11 +2,11 @@
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
-use super::fetch::Place;
+use super::fetch::{Pack, Place};
 use super::index::Index;
 use super::report::{EntryKind, Size, TreeEntry};
 use super::source::{MANIFEST, unix_mode};
-use crate::adapters::lay::is_entry_name;
+use crate::adapters::lay::{Opened, is_entry_name};
 use crate::reconcile::SnapshotRecord;
 use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, Tree};
 use rustic_core::{DataId, Id, TreeId};
@@ -220,10 +220,10 @@ impl RepositoryAdapter {
         places: &HashMap<DataId, Place>,
         into: &mut dyn Write,
     ) -> Result<(), RepositoryError> {
-        let mut last = None;
+        let mut last = Opened::default();
         for id in node.content.iter().flatten() {
             let place = places.get(id).ok_or_else(|| self.missing(&[]))?;
-            let pack = super::fetch::reuse(&mut last, place, self)?;
+            let pack = last.get(place.pack, || Pack::open(self, place.pack))?;
             let plain = self.blob(pack, id, place)?;
             into.write_all(&plain)
                 .map_err(|e| RepositoryError::because(Reason::Unavailable, "Could not write it out", &e))?;
