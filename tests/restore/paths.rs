@@ -48,6 +48,29 @@ fn a_directory_and_a_file_come_back_in_their_places_and_can_be_undone() {
     assert_eq!(read().as_deref(), Some("old"));
 }
 
+#[test]
+fn what_went_aside_with_the_directory_around_it_is_undone_after_that() {
+    let host = Host::on("unix:///nowhere/docker.sock");
+    let app = host.path("app");
+    fs::create_dir(&app).unwrap();
+    fs::write(app.join(".env"), "old").unwrap();
+    host.write("app.yaml", &policy("app", &app));
+    host.write("env.yaml", &policy("env", &app.join(".env")));
+    for name in ["app", "env"] {
+        host.seawall(&["backup", name]).ok();
+    }
+    fs::write(app.join(".env"), "new").unwrap();
+    host.seawall(&["restore", "env", "--yes"]).ok();
+    host.seawall(&["restore", "app", "--yes"]).ok();
+    let refused = host.seawall(&["restore", "env", "--undo", "--yes"]);
+    let said = format!("went aside with {}, which was replaced as a whole later", app.display());
+    assert!(refused.code == 1 && refused.out.contains(&said), "{refused:#?}");
+    assert!(refused.out.contains("`seawall restore app --undo`"), "{refused:#?}");
+    host.seawall(&["restore", "app", "--undo", "--yes"]).ok();
+    host.seawall(&["restore", "env", "--undo", "--yes"]).ok();
+    assert_eq!(fs::read_to_string(app.join(".env")).unwrap(), "new");
+}
+
 /// Found while archives of one file were written: the name in the snapshot is that of what the link leads to.
 #[test]
 fn a_file_that_a_link_stands_for_comes_back_behind_the_link() {

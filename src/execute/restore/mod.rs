@@ -123,10 +123,17 @@ struct Task<'a> {
 async fn undo(task: &Task<'_>, restore: &RunId) -> Result<Done, RepositoryError> {
     let mut kept = kept(task, restore)?;
     if !kept.place.is_there() {
-        let message = format!(
-            "What the restore {restore} replaced is not there any more; was {} removed meanwhile?",
-            kept.undo.target
-        );
+        let message = match task.restores.shelf.around(&kept) {
+            Some(other) => format!(
+                "What the restore {restore} replaced went aside with {}, which was replaced as a whole later; undo that \
+                 first: `seawall restore {} --undo`",
+                other.target, other.source.policy
+            ),
+            None => format!(
+                "What the restore {restore} replaced is not there any more; was {} removed meanwhile?",
+                kept.undo.target
+            ),
+        };
         return Err(RepositoryError::new(Reason::NotFound, message));
     }
     let volume = match kept.undo.target.clone() {

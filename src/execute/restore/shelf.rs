@@ -128,6 +128,15 @@ impl Shelf {
         self.lock().get(restore).filter(|kept| kept.exchanged).cloned()
     }
 
+    /// The newest of the restores that since then replaced a directory as a whole in which this one lay.
+    pub(super) fn around(&self, kept: &Kept) -> Option<Undo> {
+        let live = kept.place.live();
+        let records = self.lock();
+        let took = |other: &&Kept| other.exchanged && other.undo.at > kept.undo.at && live != other.place.live();
+        let around = records.values().filter(took).filter(|other| live.starts_with(other.place.live()));
+        around.map(|other| &other.undo).max_by_key(|undo| undo.at).cloned()
+    }
+
     /// Writes a record, durable on return.
     pub(super) fn put(&self, kept: &Kept) -> io::Result<()> {
         write(&self.path(&kept.undo.restore), kept)?;
