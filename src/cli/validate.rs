@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How standard input is named in errors.
 const STDIN: &str = "<stdin>";
@@ -144,7 +145,7 @@ fn elsewhere(name: &str) -> Document {
         text: "".into(),
         digest: String::new(),
     };
-    Document::Repository { repository, line: 0, text: "".into() }
+    Document::Repository { repository: Arc::new(repository), line: 0, text: "".into() }
 }
 
 /// The errors of all files of the directory, for people; empty when there is none.

@@ -27,14 +27,14 @@ pub fn link(mut documents: Vec<(PathBuf, Document)>) -> (Desired, Vec<Diagnostic
         match document {
             Document::Policy(policy) => policies.push(policy),
             Document::Repository { repository, .. } => {
-                desired.repositories.insert(repository.name.clone(), Arc::new(repository));
+                desired.repositories.insert(repository.name.clone(), repository);
             }
         }
     }
     desired.repositories.entry("default".to_owned()).or_insert_with(|| Arc::new(embedded()));
     for policy in policies {
         errors.extend(unknown_repositories(&policy, &desired));
-        desired.policies.insert(policy.name.clone(), Arc::new(policy));
+        desired.policies.insert(policy.name.clone(), policy);
     }
     errors.sort();
     errors.dedup();

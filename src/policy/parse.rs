@@ -15,11 +15,11 @@ const MAX_ERRORS: usize = 100;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// A `BackupPolicy`, with generation 0: the store counts generations.
-    Policy(Policy),
+    Policy(Arc<Policy>),
     /// A `Repository`, with the text and first line of its document.
     Repository {
         /// The repository.
-        repository: Repository,
+        repository: Arc<Repository>,
         /// Line of the document's first key, counted from 1.
         line: usize,
         /// The document as it was written.
@@ -46,7 +46,7 @@ impl Document {
         }
     }
 
-    pub(super) const fn line(&self) -> usize {
+    pub(super) fn line(&self) -> usize {
         match self {
             Self::Policy(p) => p.line,
             Self::Repository { line, .. } => *line,
@@ -150,12 +150,14 @@ fn document(file: &Path, mut tree: Node, text: &str, documents: &mut Vec<Documen
     let (document, found) = match kind {
         Kind::BackupPolicy => decode::<raw::BackupPolicy>(kind, clean).map_or_else(Default::default, |raw| {
             let (policy, found) = validate::policy(&raw, &tree, file, text);
-            (policy.map(Document::Policy), found)
+            (policy.map(|policy| Document::Policy(Arc::new(policy))), found)
         }),
         Kind::Repository => decode::<raw::RepositoryDocument>(kind, clean).map_or_else(Default::default, |raw| {
             let (repository, found) = repository::check(&raw, &tree, file, text);
             let line = tree.place.line;
-            (repository.map(|repository| Document::Repository { repository, line, text: text.into() }), found)
+            let document =
+                |repository| Document::Repository { repository: Arc::new(repository), line, text: text.into() };
+            (repository.map(document), found)
         }),
     };
     // What has a structural error was left out; that it is missing then is no second error.

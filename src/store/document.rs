@@ -40,8 +40,18 @@ pub(super) fn line(document: &Document) -> usize {
 /// The same document with its first key in another line.
 pub(super) fn at(mut document: Document, new: usize) -> Document {
     match &mut document {
-        Document::Policy(policy) => policy.line = new,
+        Document::Policy(policy) => Arc::make_mut(policy).line = new,
         Document::Repository { line, .. } => *line = new,
+    }
+    document
+}
+
+/// The same policy with this generation; a repository has none.
+pub(super) fn counted(mut document: Document, generation: impl FnOnce(&Key, &str) -> u64) -> Document {
+    let key = key(&document);
+    if let Document::Policy(policy) = &mut document {
+        let generation = generation(&key, &policy.digest);
+        Arc::make_mut(policy).generation = generation;
     }
     document
 }

@@ -24,8 +24,10 @@ impl LastKnownGood {
             if record.in_force {
                 let parsed = policy::parse(&record.file, record.text.as_bytes());
                 if parsed.errors.is_empty() {
-                    let documents =
-                        parsed.documents.into_iter().map(|document| Arc::new(document::at(document, record.line)));
+                    let documents = parsed.documents.into_iter().map(|document| {
+                        let document = document::counted(document, |_, _| record.generation);
+                        Arc::new(document::at(document, record.line))
+                    });
                     good.in_force.entry(record.file.clone()).or_default().extend(documents);
                 } else {
                     good.unreadable.entry(record.file.clone()).or_default().push(record.name.clone());
@@ -67,8 +69,7 @@ impl LastKnownGood {
             let key = document::key(document);
             let before = self.records.get(&key);
             if !before.is_some_and(|record| document::is_recorded(record, file, document)) {
-                let same_meaning = |record: &AcceptedDocument| record.digest == document::digest(document);
-                let generation = before.map_or(1, |r| if same_meaning(r) { r.generation } else { r.generation + 1 });
+                let generation = self.next_generation(&key, document::digest(document));
                 self.records.insert(key.clone(), document::record(file, document, generation));
                 changed = true;
             }
@@ -88,6 +89,12 @@ impl LastKnownGood {
     /// Changes of meaning of a name since it was first accepted.
     pub fn generation(&self, key: &Key) -> u64 {
         self.records.get(key).map_or(1, |record| record.generation)
+    }
+
+    /// The generation that a document with this key and digest has once it is accepted.
+    pub fn next_generation(&self, key: &Key, digest: &str) -> u64 {
+        let same_meaning = |record: &AcceptedDocument| record.digest == digest;
+        self.records.get(key).map_or(1, |r| if same_meaning(r) { r.generation } else { r.generation + 1 })
     }
 
     /// What to keep across restarts.

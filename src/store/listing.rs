@@ -21,7 +21,7 @@ pub(super) struct Trouble {
 }
 
 /// One look at the names. All paths are relative to the policies directory unless said otherwise.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Listing {
     /// Trouble with the directory as a whole.
     pub problem: Option<String>,
@@ -83,7 +83,7 @@ impl Listing {
             self.unreachable(relative, read::explain(absolute, &error));
             return;
         }
-        entries.sort_by_key(DirEntry::file_name);
+        entries.sort_by_cached_key(DirEntry::file_name);
         for entry in entries {
             self.entry(&entry, relative, inside);
         }

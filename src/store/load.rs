@@ -7,6 +7,7 @@ use super::places::Identity;
 use super::read::{self, Limit, Unreadable};
 use super::resolve::{self, Errors, Resolved};
 use super::revision::{self, Revision};
+use super::stamp::{self, Reading, Stamp};
 use crate::policy::{self, Desired, Diagnostic, Document};
 use crate::status::model::FileStatus;
 use sha2::{Digest, Sha256};
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Looks that find the directory exchanged while they read give up after so many times.
 const MAX_LOOKS: usize = 4;
@@ -22,9 +24,19 @@ const MAX_WEIGHINGS: usize = 4;
 /// Fewer files than this are not worth a thread.
 const FILES_PER_THREAD: usize = 64;
 
+/// Every file is read this often, whatever its file system says of it: a program that has it mapped may change it
+/// unseen, and a network may tell of changes late.
+const READ_ALL: Duration = Duration::from_mins(5);
+
 type Hash = [u8; 32];
-/// A file's content by hash, and what it says.
-type Understood = (Hash, Arc<Said>);
+
+/// A file that was read: its content by hash, and what it says.
+#[derive(Clone)]
+struct Understood {
+    reading: Option<Reading>,
+    hash: Hash,
+    said: Arc<Said>,
+}
 
 /// What a file says. Its documents go from look to look without being copied.
 struct Said {
@@ -33,17 +45,37 @@ struct Said {
 }
 
 impl Said {
-    fn parse(file: &Path, bytes: &[u8]) -> Self {
+    /// Every policy has the generation that it will have once it is accepted, so that what is in force need not be copied.
+    fn parse(file: &Path, bytes: &[u8], good: &LastKnownGood) -> Self {
         let parsed = policy::parse(file, bytes);
-        Self { documents: parsed.documents.into_iter().map(Arc::new).collect(), errors: parsed.errors }
+        let counted = |document| document::counted(document, |key, digest| good.next_generation(key, digest));
+        let documents = parsed.documents.into_iter().map(|document| Arc::new(counted(document))).collect();
+        Self { documents, errors: parsed.errors }
     }
 }
 
+type Files = BTreeMap<PathBuf, Result<Understood, Trouble>>;
+
 /// One look at the directory: what the files say, whatever is in force.
+#[derive(Clone)]
 pub(super) struct Look {
     pub listing: Listing,
     pub revision: Revision,
-    files: BTreeMap<PathBuf, Result<Understood, Trouble>>,
+    files: Arc<Files>,
+}
+
+impl Look {
+    /// Whether the directory looked the same.
+    fn is_as(&self, other: &Self) -> bool {
+        let same = |(a, b): (&Result<Understood, Trouble>, &Result<Understood, Trouble>)| match (a, b) {
+            (Ok(a), Ok(b)) => Arc::ptr_eq(&a.said, &b.said),
+            (Err(a), Err(b)) => a == b,
+            _ => false,
+        };
+        (&self.listing, &self.revision) == (&other.listing, &other.revision)
+            && self.files.keys().eq(other.files.keys())
+            && self.files.values().zip(other.files.values()).all(same)
+    }
 }
 
 /// What is in force after a look.
@@ -58,31 +90,49 @@ pub(super) struct View {
 /// Reads the directory and knows what was in force before.
 pub(super) struct Loader {
     directory: PathBuf,
-    understood: BTreeMap<PathBuf, Understood>,
+    /// Of the last look.
+    files: Arc<Files>,
+    /// The look that what is in force was last decided upon.
+    decided: Option<Look>,
+    /// How far apart two changes of a file show as two.
+    pub step: Duration,
+    /// When every file was last read.
+    read_all: Option<Instant>,
     pub good: LastKnownGood,
 }
 
 impl Loader {
     /// For an absolute directory.
     pub fn new(directory: PathBuf, good: LastKnownGood) -> Self {
-        Self { directory, understood: BTreeMap::new(), good }
+        Self { directory, files: Arc::default(), decided: None, step: stamp::STEP, read_all: None, good }
     }
 
-    /// Reads every file. Only those whose content changed since the last look are parsed.
+    /// Has every file read at the next look.
+    pub fn forget_readings(&mut self) {
+        self.read_all = None;
+    }
+
+    /// Reads every file that may have changed, and every one now and then. Only those whose content changed since the
+    /// last look are parsed.
     pub fn look(&mut self) -> Look {
-        let mut look = self.look_at_once();
+        let now = Instant::now();
+        let all = self.read_all.is_none_or(|last| now.duration_since(last) >= READ_ALL);
+        if all {
+            self.read_all = Some(now);
+        }
+        let mut look = self.look_at_once(all);
         for _ in 1..MAX_LOOKS {
             // Exchanged under our eyes: what we saw may be of both.
             let now = std::fs::canonicalize(&self.directory).and_then(|path| Ok((Identity::of(&path)?, path))).ok();
             if look.listing.root == now.map(|(identity, path)| (path, identity)) {
                 break;
             }
-            look = self.look_at_once();
+            look = self.look_at_once(all);
         }
         look
     }
 
-    fn look_at_once(&mut self) -> Look {
+    fn look_at_once(&mut self, all: bool) -> Look {
         let listing = Listing::of(&self.directory);
         let revision = listing.root.as_ref().map(|(root, _)| revision::of(root)).unwrap_or_default();
         let paths: Vec<&PathBuf> = listing.files.iter().collect();
@@ -91,13 +141,15 @@ impl Loader {
         let this = &*self;
         let mut files = BTreeMap::new();
         if paths.len() <= share {
-            files.extend(paths.iter().filter_map(|path| this.understand(path)));
+            files.extend(paths.iter().filter_map(|path| this.understand(path, all)));
         } else {
             std::thread::scope(|scope| {
                 let threads: Vec<_> = paths
                     .chunks(share)
                     .map(|part| {
-                        scope.spawn(move || part.iter().filter_map(|path| this.understand(path)).collect::<Vec<_>>())
+                        scope.spawn(move || {
+                            part.iter().filter_map(|path| this.understand(path, all)).collect::<Vec<_>>()
+                        })
                     })
                     .collect();
                 for thread in threads {
@@ -108,18 +160,30 @@ impl Loader {
                 }
             });
         }
-        self.understood =
-            files.iter().filter_map(|(path, content)| Some((path.clone(), content.clone().ok()?))).collect();
-        Look { listing, revision, files }
+        self.files = Arc::new(files);
+        Look { listing, revision, files: Arc::clone(&self.files) }
     }
 
     /// `None`: it vanished since it was listed.
-    fn understand(&self, path: &Path) -> Option<(PathBuf, Result<Understood, Trouble>)> {
-        let content = match read::regular(&self.directory.join(path), Limit(policy::MAX_FILE_BYTES)) {
+    fn understand(&self, path: &Path, all: bool) -> Option<(PathBuf, Result<Understood, Trouble>)> {
+        let full = self.directory.join(path);
+        let stamp = Stamp::of(&full).ok();
+        let before = self.files.get(path).and_then(|content| content.as_ref().ok());
+        let reading = before.and_then(|before| before.reading.as_ref());
+        if let (Some(stamp), Some(reading), Some(before)) = (stamp, reading, before)
+            && !all
+            && reading.holds(stamp)
+        {
+            return Some((path.to_owned(), Ok(before.clone())));
+        }
+        let reading = stamp.map(|stamp| Reading::begin(stamp, reading, self.step));
+        let content = match read::regular(&full, Limit(policy::MAX_FILE_BYTES)) {
             Ok(bytes) => {
                 let hash: Hash = Sha256::digest(&bytes).into();
-                let before = self.understood.get(path).filter(|(known, _)| *known == hash);
-                Ok(before.cloned().unwrap_or_else(|| (hash, Arc::new(Said::parse(path, &bytes)))))
+                let before = before.filter(|before| before.hash == hash);
+                let said = before
+                    .map_or_else(|| Arc::new(Said::parse(path, &bytes, &self.good)), |before| Arc::clone(&before.said));
+                Ok(Understood { reading, hash, said })
             }
             Err(Unreadable::Vanished) => return None,
             Err(Unreadable::Trouble(message, help)) => Err(Trouble { message, help }),
@@ -136,8 +200,14 @@ impl Loader {
             .any(|file| !look.files.contains_key(file) && !look.listing.troubles.contains_key(file))
     }
 
+    /// Whether what is in force was decided upon just this.
+    pub fn has_decided(&self, look: &Look) -> bool {
+        self.decided.as_ref().is_some_and(|decided| decided.is_as(look))
+    }
+
     /// Decides what is in force now.
     pub fn decide(&mut self, look: &Look) -> View {
+        self.decided = Some(look.clone());
         let (mut resolved, mut files, mut problem) = self.weigh(look);
         let mut changed = false;
         // What is in force takes part where there are errors, so weigh again with what just came to be: the next look
@@ -156,7 +226,9 @@ impl Loader {
         let mut desired = resolved.desired;
         for policy in desired.policies.values_mut() {
             let generation = self.good.generation(&document::policy_key(&policy.name));
-            Arc::make_mut(policy).generation = generation;
+            if policy.generation != generation {
+                Arc::make_mut(policy).generation = generation;
+            }
         }
         desired.revision.clone_from(&look.revision.commit);
         View { desired, files, problem, changed }
@@ -170,13 +242,13 @@ impl Loader {
 
         let mut errors = Errors::new();
         let mut fresh = BTreeMap::new();
-        for (file, content) in &look.files {
+        for (file, content) in &*look.files {
             match content {
-                Ok((_, parsed)) if parsed.errors.is_empty() => {
-                    fresh.insert(file.clone(), parsed.documents.as_slice());
+                Ok(Understood { said, .. }) if said.errors.is_empty() => {
+                    fresh.insert(file.clone(), said.documents.as_slice());
                 }
-                Ok((_, parsed)) => {
-                    errors.insert(file.clone(), parsed.errors.clone());
+                Ok(Understood { said, .. }) => {
+                    errors.insert(file.clone(), said.errors.clone());
                 }
                 Err(trouble) => {
                     errors.insert(file.clone(), vec![about_file(file, &trouble.message, &trouble.help)]);

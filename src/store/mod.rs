@@ -14,6 +14,7 @@ mod read;
 mod resolve;
 mod revision;
 mod service;
+mod stamp;
 mod watch;
 
 use crate::clock::Clock;

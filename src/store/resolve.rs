@@ -51,7 +51,7 @@ pub(super) fn resolve(
     }
 }
 
-/// What `link` takes is its own, so that it need not copy.
+/// What `link` takes is its own; the policies are shared.
 fn copies(documents: &[Placed]) -> Vec<(PathBuf, Document)> {
     documents.iter().map(|(file, document)| (file.clone(), Document::clone(document))).collect()
 }

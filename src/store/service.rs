@@ -25,8 +25,10 @@ const MAX_ROUNDS: usize = 4;
 pub(super) enum Why {
     /// The watcher says that something changed.
     Hint,
-    /// It is time, or a person asked.
+    /// It is time.
     Due,
+    /// A person asked.
+    Asked,
 }
 
 /// All that is needed for one look after another. Blocking.
@@ -44,8 +46,11 @@ pub(super) struct Store {
 impl Store {
     /// Looks, decides, keeps, publishes.
     pub fn refresh(&mut self, why: Why) {
-        if why == Why::Due {
+        if why != Why::Hint {
             self.watch.retry();
+        }
+        if why == Why::Asked {
+            self.loader.forget_readings();
         }
         let mut look = self.loader.look();
         let mut second = false;
@@ -62,6 +67,10 @@ impl Store {
                 break;
             }
             look = self.loader.look();
+        }
+        let watched_as_before = self.published.borrow().config.watch_problem.as_deref() == self.watch.problem();
+        if self.unsaved.is_none() && watched_as_before && self.loader.has_decided(&look) {
+            return;
         }
         let view = self.loader.decide(&look);
         if view.changed || self.unsaved.is_some() {
@@ -150,14 +159,14 @@ pub(super) async fn run(store: Store, hints: Arc<Hints>, asked: Arc<Notify>, can
     loop {
         let why = tokio::select! {
             () = cancel.cancelled() => return,
-            () = asked.notified() => Why::Due,
+            () = asked.notified() => Why::Asked,
             () = tokio::time::sleep_until(due) => Why::Due,
             () = hints.wake.notified() => {
                 quiet(&hints, debounce).await;
                 Why::Hint
             }
         };
-        if why == Why::Due {
+        if why != Why::Hint {
             due = Instant::now() + rescan;
         }
         let store = Arc::clone(&store);

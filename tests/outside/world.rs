@@ -37,7 +37,7 @@ pub fn policy(cloud: &Cloud, directory: &Path, source: &str, more: &str) -> Poli
     let text = text.replace("TOKEN_FILE", &file.display().to_string()).replace("URL", &cloud.url());
     let parsed = parse(Path::new("p.yaml"), text.as_bytes());
     match parsed.documents.into_iter().next() {
-        Some(Document::Policy(policy)) => policy,
+        Some(Document::Policy(policy)) => (*policy).clone(),
         _ => panic!("{text}{:#?}", parsed.errors),
     }
 }

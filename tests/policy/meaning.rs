@@ -8,8 +8,8 @@ fn digest(text: &str) -> String {
     let parsed = read(text);
     assert_eq!(parsed.errors, [], "{text}");
     match parsed.documents.into_iter().next() {
-        Some(Document::Policy(policy)) => policy.digest,
-        Some(Document::Repository { repository, .. }) => repository.digest,
+        Some(Document::Policy(policy)) => policy.digest.clone(),
+        Some(Document::Repository { repository, .. }) => repository.digest.clone(),
         None => panic!("no document in {text}"),
     }
 }

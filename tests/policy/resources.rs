@@ -11,7 +11,7 @@ fn policy(text: &str) -> std::sync::Arc<seawall::policy::Policy> {
     let parsed = read(text);
     assert_eq!(parsed.errors, [], "{text}");
     let Some(Document::Policy(policy)) = parsed.documents.into_iter().next() else { panic!("{text}") };
-    policy.into()
+    policy
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn check(fields: &str) -> RepositoryCheck {
     let parsed = read(edit(REPOSITORY, "  local:", &format!("  check: {{{fields}}}\n  local:")));
     assert_eq!(parsed.errors, [], "{fields}");
     let Some(Document::Repository { repository, .. }) = parsed.documents.into_iter().next() else { panic!() };
-    repository.check.unwrap()
+    repository.check.clone().unwrap()
 }
 
 #[test]

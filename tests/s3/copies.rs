@@ -34,7 +34,7 @@ fn world() -> World {
     let parsed = parse(Path::new("p.yaml"), text.as_bytes());
     assert!(parsed.errors.is_empty(), "{:?}", parsed.errors);
     let mut documents = parsed.documents;
-    documents.push(Document::Repository { repository: place.repository(), line: 1, text: "".into() });
+    documents.push(Document::Repository { repository: Arc::new(place.repository()), line: 1, text: "".into() });
     let documents = documents.into_iter().map(|document| ("p.yaml".into(), document)).collect();
     let (desired, errors) = link(documents);
     assert!(errors.is_empty(), "{errors:?}");

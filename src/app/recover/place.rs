@@ -117,7 +117,7 @@ fn repository(
 fn parsed(text: &str) -> Option<Repository> {
     let documents = policy::parse(Path::new("repository.yaml"), text.as_bytes()).documents;
     documents.into_iter().find_map(|document| match document {
-        policy::Document::Repository { repository, .. } => Some(repository),
+        policy::Document::Repository { repository, .. } => Some(Arc::unwrap_or_clone(repository)),
         policy::Document::Policy(_) => None,
     })
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// One host that has snapshots in a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -207,7 +208,7 @@ pub fn repository(found: &[Found]) -> String {
 pub fn policy(text: &str) -> Option<Policy> {
     policy::parse(Path::new("document.yaml"), text.as_bytes()).documents.into_iter().find_map(|document| match document
     {
-        Document::Policy(policy) => Some(policy),
+        Document::Policy(policy) => Some(Arc::unwrap_or_clone(policy)),
         Document::Repository { .. } => None,
     })
 }

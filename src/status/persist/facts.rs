@@ -28,7 +28,18 @@ pub(super) fn load(db: &Connection) -> rusqlite::Result<Facts> {
             tracing::warn!(kind, key, %error, "a remembered fact cannot be read and is left out");
         }
     }
+    dense(&mut facts.first_seen);
+    dense(&mut facts.targets);
+    dense(&mut facts.runs);
+    dense(&mut facts.generations);
+    dense(&mut facts.drills);
+    dense(&mut facts.windows);
     Ok(facts)
+}
+
+/// A map that was filled in order is half empty, one that is made at once is not.
+fn dense<K: Ord, V>(map: &mut BTreeMap<K, V>) {
+    *map = std::mem::take(map).into_iter().collect();
 }
 
 fn put<K: DeserializeOwned + Ord, V: DeserializeOwned>(

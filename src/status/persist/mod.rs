@@ -4,6 +4,7 @@
 //! there whole or not at all. A database that is broken is set aside, never deleted, and a new one is begun: that
 //! loses history and nothing else, since freshness is decided from the snapshots that exist.
 
+mod accepted;
 mod error;
 mod facts;
 mod history;
@@ -258,10 +259,7 @@ impl Accepted for StateDir {
     fn save(&self, documents: &[AcceptedDocument]) -> Result<(), String> {
         let write = |db: &mut Connection| {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            tx.execute("DELETE FROM accepted", [])?;
-            for document in documents {
-                tx.prepare_cached("INSERT INTO accepted (document) VALUES (?1)")?.execute([json(document)?])?;
-            }
+            accepted::write(&tx, documents)?;
             tx.commit()
         };
         write(&mut self.inner().db).map_err(|source| self.database("write", source).sentence())
@@ -303,6 +301,8 @@ fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(Duration::from_secs(5))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "FULL")?;
+    // KiB: what is written is a handful of rows, and the system keeps the file's pages anyway.
+    db.pragma_update(None, "cache_size", -256)?;
     db.pragma_update(None, "journal_size_limit", 16 << 20)
 }
 

@@ -4,6 +4,7 @@ mod directory;
 mod edits;
 mod history;
 mod property;
+mod reading;
 mod revision;
 mod support;
 mod trouble;
