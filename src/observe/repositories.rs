@@ -1,4 +1,4 @@
-//! What is in the repositories: listed on start, on request, when documents change, and every few minutes.
+//! What is in the repositories: listed on start, on request, when their documents change, and every few minutes.
 
 use crate::adapters::repository::{Registry, RepositoryAdapter, RepositoryError};
 use crate::clock::Clock;
@@ -42,7 +42,16 @@ pub fn start(
     let (ask, asked) = mpsc::unbounded_channel();
     let (publish, view) = watch::channel(Arc::new(Repositories::new()));
     let (done, results) = mpsc::unbounded_channel();
-    let observer = Observer { registry, host, clock, publish, done, looking: BTreeSet::new(), again: BTreeSet::new() };
+    let observer = Observer {
+        registry,
+        host,
+        clock,
+        publish,
+        done,
+        looking: BTreeSet::new(),
+        again: BTreeSet::new(),
+        asked_for: BTreeMap::new(),
+    };
     tokio::spawn(observer.run(loaded, asked, results, cancel, relist));
     (RepositoriesHandle(ask), view)
 }
@@ -69,6 +78,8 @@ struct Observer {
     done: mpsc::UnboundedSender<(String, RepositoryState)>,
     looking: BTreeSet<String>,
     again: BTreeSet<String>,
+    /// What documents say of each repository, as it was last looked at for their sake, and whether a policy uses it.
+    asked_for: BTreeMap<String, (Arc<Repository>, bool)>,
 }
 
 impl Observer {
@@ -104,6 +115,7 @@ impl Observer {
         }
     }
 
+    /// A policy that changed changes nothing about a repository, unless it is the first or the last one to use it.
     fn look_at_changed(&mut self, loaded: &watch::Receiver<Arc<Loaded>>) {
         let desired = Arc::clone(&loaded.borrow().desired);
         self.publish.send_if_modified(|view| {
@@ -113,7 +125,16 @@ impl Observer {
             }
             gone
         });
-        self.look_at_all(loaded);
+        let used = used(&desired);
+        let asked_for: BTreeMap<_, _> = desired
+            .repositories
+            .iter()
+            .map(|(name, repository)| (name.clone(), (Arc::clone(repository), used.contains(name.as_str()))))
+            .collect();
+        let before = std::mem::replace(&mut self.asked_for, asked_for.clone());
+        for name in asked_for.iter().filter(|(name, now)| before.get(*name) != Some(now)).map(|(name, _)| name) {
+            self.look_at(loaded, name);
+        }
     }
 
     /// Begins one listing; one that is under way is followed by another, because it may have begun too early.
@@ -153,12 +174,14 @@ impl Observer {
     }
 }
 
+/// The repositories that policies use.
+fn used(desired: &Desired) -> BTreeSet<&str> {
+    let specs = desired.policies.values().filter_map(|policy| policy.backup());
+    specs.flat_map(|spec| &spec.repositories).map(String::as_str).collect()
+}
+
 fn is_used(desired: &Desired, repository: &str) -> bool {
-    desired
-        .policies
-        .values()
-        .filter_map(|policy| policy.backup())
-        .any(|spec| spec.repositories.iter().any(|name| name == repository))
+    used(desired).contains(repository)
 }
 
 /// One look. Never fails: trouble is the state, with what was known `before` kept beside it.
@@ -234,6 +257,7 @@ fn group(snapshots: Vec<SnapshotRecord>, host: &str) -> (BTreeMap<SourceKey, Arc
     }
     let sorted = own.into_iter().map(|(source, mut list)| {
         list.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        list.shrink_to_fit();
         (source, Arc::new(list))
     });
     (sorted.collect(), foreign)

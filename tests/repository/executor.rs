@@ -238,6 +238,20 @@ async fn the_watch_sees_new_snapshots_on_request_and_lost_documents_at_once() {
     let seen = view.wait_for(|view| view["default"].health != RepositoryHealth::Healthy).await.unwrap().clone();
     assert_eq!(seen["default"].own[&key()].len(), 1, "what was known stays, marked as not being known now");
 
+    // A policy that changes says nothing about a repository; another document of it does.
+    let mut other = world.desired.clone();
+    let listed =
+        |view: &tokio::sync::watch::Receiver<Arc<repositories::Repositories>>| view.borrow()["offsite"].listed_at;
+    let before = listed(&view);
+    Arc::make_mut(other.policies.get_mut("data-policy").unwrap()).description = "another".to_owned();
+    documents.send(loaded(&other)).unwrap();
+    Arc::make_mut(other.repositories.get_mut("default").unwrap()).digest = "another".to_owned();
+    documents.send(loaded(&other)).unwrap();
+    std::fs::rename(world.lab.dir.path().join("gone"), world.lab.dir.path().join("default")).unwrap();
+    handle.refresh("default");
+    view.wait_for(|view| view["default"].health == RepositoryHealth::Healthy).await.unwrap();
+    assert_eq!(listed(&view), before, "nobody asked about this one");
+
     let mut fewer = world.desired.clone();
     fewer.repositories.remove("default");
     documents.send(loaded(&fewer)).unwrap();
