@@ -166,8 +166,8 @@ const fn holds_source(run: &Running) -> bool {
     !matches!(run.operation, Operation::Drill)
 }
 
-/// Which cause names a run that answers several repositories at once, and which runs go first.
-pub(super) const fn urgency(cause: Cause) -> u8 {
+/// Which cause names a run that answers several repositories at once.
+const fn urgency(cause: Cause) -> u8 {
     match cause {
         Cause::Scheduled => 0,
         Cause::CatchUp => 1,

@@ -3,7 +3,7 @@
 use super::freshness::Target;
 use super::plan::{Action, BackupAction, Decision, ForgetAction, Plan, PruneAction, Verdict};
 use super::verification::{CheckAction, DrillAction};
-use super::{Observed, SourceKey, TargetKey, backups, coverage, duties, prune, restore, retain, sources, watch};
+use super::{Observed, SourceKey, TargetKey, backups, coverage, duties, prune, restore, retain, sources, turns, watch};
 use crate::policy::{BackupSpec, Desired, Policy, Treatment};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -31,12 +31,8 @@ pub fn decide(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
             }
         }
     }
-    backups.sort_by(|a, b| {
-        (backups::urgency(b.cause), a.slot, &a.source).cmp(&(backups::urgency(a.cause), b.slot, &b.source))
-    });
-    drills.sort_by(|a, b| {
-        (backups::urgency(b.cause), a.slot, &a.source).cmp(&(backups::urgency(a.cause), b.slot, &b.source))
-    });
+    turns::backups(&mut backups, &observed.facts);
+    turns::drills(&mut drills, &observed.facts);
     let mut checks = Vec::new();
     for found in duties::checks(desired, observed, now) {
         plan.wake_at = backups::earliest(plan.wake_at, found.wake_at);
@@ -107,7 +103,7 @@ fn protect(
         let key = SourceKey { policy: policy.name.clone(), source: source.name.to_owned() };
         let targets: Vec<Target<'_>> = spec.repositories.iter().map(|r| Target::of(&key, r, observed)).collect();
         let conclusion = backups::conclude(policy, spec, &key, source.place, &targets, observed, now);
-        let mut retention = Vec::new();
+        let mut retention = Vec::with_capacity(targets.len());
         for target in &targets {
             let kept = retain::conclude(policy, spec, &key, target, conclusion.deadline, observed, now);
             if let Some((decision, forget)) = kept {
@@ -117,7 +113,10 @@ fn protect(
         }
         let target = Target::of(&key, spec.drill_repository(), observed);
         let drill = duties::drill(policy, spec, &key, &target, observed, now);
-        plan.wake_at = backups::earliest(plan.wake_at, backups::earliest(conclusion.wake_at, drill.wake_at));
+        // What is overdue is so from its deadline on, whoever looks when.
+        let deadlines = [conclusion.deadline, drill.decision.deadline].into_iter().flatten().filter(|at| *at >= now);
+        let wakes = [conclusion.wake_at, drill.wake_at].into_iter().flatten().chain(deadlines).min();
+        plan.wake_at = backups::earliest(plan.wake_at, wakes);
         plan.missed_duties.extend(drill.missed);
         drills.extend(drill.action);
         plan.missed.extend(conclusion.missed);

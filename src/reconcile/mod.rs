@@ -21,6 +21,7 @@ pub mod restore;
 mod retain;
 mod slots;
 mod sources;
+mod turns;
 pub mod verification;
 pub mod watch;
 

@@ -1,10 +1,12 @@
 //! How runs begin and end.
 
 use super::rig::{Plan, Rig, at, count, desired, snapshot};
+use crate::clock::Clock;
 use crate::controller::ports::{Begun, Loaded};
 use crate::reconcile::plan::Verdict;
 use crate::reconcile::{Action, BackupAction, Cause, RunId, RunResult, SnapshotRecord, SourceKey};
 use crate::status::model::StatusSnapshot;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +74,41 @@ async fn no_more_runs_than_allowed_and_each_policy_gets_its_turn() {
     seen.push(third.policy());
     seen.sort();
     assert_eq!(seen, ["a", "b", "c"]);
+}
+
+/// How often each of four hourly policies had its turn, of thirty runs that take forty minutes each.
+async fn turns(max_runs: usize, result: impl Fn(&str) -> RunResult) -> BTreeMap<String, usize> {
+    let mut rig = Plan { max_runs, ..Plan::of(&["a", "b", "c", "d"]) }.start();
+    let mut turns = BTreeMap::new();
+    let mut under_way = Vec::new();
+    for _ in 0..30 {
+        while under_way.len() < max_runs {
+            under_way.push(rig.job().await);
+        }
+        tokio::time::sleep(Duration::from_mins(40)).await;
+        for job in under_way.drain(..) {
+            *turns.entry(job.policy()).or_default() += 1;
+            let result = result(&job.policy());
+            job.end(result, rig.clock.now());
+        }
+    }
+    turns
+}
+
+/// Two hours and forty minutes of work an hour.
+#[tokio::test(start_paused = true)]
+async fn nobody_starves_where_there_is_more_to_do_than_time() {
+    for max_runs in [1, 2] {
+        let turns = turns(max_runs, |_| RunResult::Success).await;
+        assert!(turns.len() == 4 && turns.values().all(|&had| had >= 30 * max_runs / 4 - 1), "{max_runs}: {turns:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_again_and_again_keeps_nobody_from_their_turn() {
+    let fails = |policy: &str| if policy < "c" { RunResult::Failure } else { RunResult::Success };
+    let turns = turns(1, fails).await;
+    assert!(["c", "d"].iter().all(|policy| turns[*policy] >= 7), "{turns:?}");
 }
 
 #[tokio::test(start_paused = true)]
