@@ -10,8 +10,8 @@ mod client;
 
 use client::{Answer, request, talk};
 use seawall::clock::{Clock, SystemClock};
-use seawall::http::{self, Render};
-use seawall::metrics::encode;
+use seawall::http::{self, Render, Text};
+use seawall::metrics::encode::Exposition;
 use seawall::policy::Mode;
 use seawall::reconcile::plan::Held;
 use seawall::reconcile::{Quiesced, RunId, SourceKey};
@@ -26,7 +26,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use values::{policy, source, status};
 
-const METRICS: Render = encode::text;
+fn series() -> Render {
+    let exposition = Exposition::default();
+    Arc::new(move |status| {
+        let series = exposition.of(status)?;
+        Ok(Text { length: series.length(), pieces: Box::new(series.unpacked()) })
+    })
+}
 
 struct Tcp {
     address: SocketAddr,
@@ -41,7 +47,7 @@ impl Tcp {
         let cancel = CancellationToken::new();
         let listener = http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(http::serve(listener, receiver, METRICS, cancel.clone()));
+        let server = tokio::spawn(http::serve(listener, receiver, series(), cancel.clone()));
         Self { address, status, cancel, server }
     }
 

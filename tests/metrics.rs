@@ -21,7 +21,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
-use values::{at, policy, source, status, unchecked, undrilled};
+use values::{at, policy, policy_of, source, status, unchecked, undrilled};
 
 /// Samples as `name{value,value}`.
 fn samples(status: &StatusSnapshot) -> BTreeMap<String, f64> {
@@ -104,7 +104,7 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
     assert_eq!(seen.get("runs_total{@default,check,failure}"), Some(&0.0));
     // Everything but what is promised to be absent in this state.
     let mut suspended = fresh();
-    suspended.policies.get_mut("new").unwrap().suspended = true;
+    policy_of(&mut suspended, "new").suspended = true;
     let both: BTreeSet<_> = seen.into_keys().chain(samples(&suspended).into_keys()).collect();
     for metric in names::ALL {
         assert!(both.iter().any(|series| series.starts_with(&format!("{}{{", &metric.name[8..]))), "{}", metric.name);
@@ -115,8 +115,8 @@ fn every_series_of_a_new_policy_is_there_and_says_the_worst() {
 fn what_is_true_is_said() {
     let mut status = status(vec![policy("p", vec![source("v")])]);
     status.runs = vec![
-        RunCount { policy: "p".into(), operation: "backup".into(), result: "partial".into(), count: 4 },
-        RunCount { policy: "@default".into(), operation: "prune".into(), result: "failure".into(), count: 2 },
+        RunCount { policy: "p".into(), operation: Operation::Backup, result: RunResult::Partial, count: 4 },
+        RunCount { policy: "@default".into(), operation: Operation::Prune, result: RunResult::Failure, count: 2 },
     ];
     let running = |operation, source: Option<&str>, started| RunningStatus {
         running: Running {
@@ -136,7 +136,7 @@ fn what_is_true_is_said() {
         running(Operation::Prune, None, at(40)),
     ];
     status.config.files[0].valid = false;
-    let source = &mut status.policies.get_mut("p").unwrap().sources[0];
+    let source = &mut policy_of(&mut status, "p").sources[0];
     let window = Window { run: RunId("1".into()), ended: at(20), seconds: 2.5 };
     source.quiesce = Some(QuiesceStatus { mode: Mode::Hooks, max_duration_seconds: 600.0, last: Some(window) });
     source.retention[0].held = Some(Held { reason: "ShrinkGuard".into(), message: "too many".into() });
@@ -184,11 +184,11 @@ fn what_is_true_is_said() {
 #[test]
 fn series_go_with_their_policy_and_an_exemption_has_no_backup_to_speak_of() {
     let mut status = status(vec![policy("gone", vec![source("v")]), policy("exempt", vec![source("w")])]);
-    let count = RunCount { policy: "gone".into(), operation: "backup".into(), result: "success".into(), count: 9 };
-    status.runs = vec![count];
+    let (operation, result) = (Operation::Backup, RunResult::Success);
+    status.runs = vec![RunCount { policy: "gone".into(), operation, result, count: 9 }];
     status.policies.remove("gone");
     status.config.files.retain(|file| !file.file.to_string_lossy().contains("gone"));
-    let exempt = status.policies.get_mut("exempt").unwrap();
+    let exempt = policy_of(&mut status, "exempt");
     exempt.exempt = Some("a cache".into());
     let seen = samples(&status);
     assert!(!seen.keys().any(|series| series.contains("gone")), "{seen:?}");
@@ -208,7 +208,7 @@ fn series_go_with_their_policy_and_an_exemption_has_no_backup_to_speak_of() {
 #[test]
 fn a_suspended_policy_has_no_deadline_and_says_since_when() {
     let mut status = status(vec![policy("p", vec![source("v")])]);
-    let suspended = status.policies.get_mut("p").unwrap();
+    let suspended = policy_of(&mut status, "p");
     suspended.suspended = true;
     suspended.suspended_since = Some(at(5));
     let seen = samples(&status);
@@ -239,7 +239,8 @@ fn a_policy_that_matches_nothing_says_so() {
 fn names_keep_the_rules() {
     let names: BTreeSet<_> = names::ALL.iter().map(|metric| metric.name).collect();
     assert_eq!(names.len(), names::ALL.len());
-    for Metric { name, kind, labels, help } in names::ALL {
+    for (nth, Metric { name, kind, labels, help, place }) in names::ALL.iter().enumerate() {
+        assert_eq!(*place, nth, "{name}");
         assert!(name.starts_with("seawall_") && help.ends_with('.'), "{name}");
         assert_eq!(name.ends_with("_total"), *kind == names::Kind::Counter, "{name}");
         assert!(!labels.iter().any(|label| ["job", "instance", "namespace"].contains(label)), "{name}");
@@ -264,6 +265,63 @@ fn promtool_finds_nothing_to_say() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b""[..], &b""[..]), "{output:?}\n{text}");
     assert!(text.contains(r#"source="a \"quoted\\ name\nwith a break""#), "{text}");
+}
+
+/// The series of many policies, one after the other.
+fn many(count: usize) -> StatusSnapshot {
+    status((0..count).map(|n| policy(&format!("policy-{n:05}"), vec![source(&format!("volume_{n}"))])).collect())
+}
+
+#[test]
+fn what_is_kept_from_scrape_to_scrape_never_shows() {
+    let exposition = encode::Exposition::default();
+    let mut now = many(300);
+    let check = |now: &StatusSnapshot, what: &str| {
+        let series = exposition.of(&Arc::new(now.clone())).unwrap();
+        let kept = String::from_utf8(series.unpacked().collect::<Vec<_>>().concat()).unwrap();
+        assert_eq!(kept, encode::text(now).unwrap(), "{what}");
+        assert_eq!(kept.len() as u64, series.length(), "{what}");
+        kept
+    };
+    let first = check(&now, "at first");
+    policy_of(&mut now, "policy-00150").missed_slots = 7;
+    let changed = check(&now, "a value");
+    assert_ne!(first, changed);
+    policy_of(&mut now, "policy-00151").sources[0].source = "volume_15".into();
+    check(&now, "a label");
+    now.policies.remove("policy-00000");
+    now.policies.insert("zoo".into(), Arc::new(policy("zoo", vec![source("z")])));
+    check(&now, "one less, one more");
+    for policy in now.policies.values_mut() {
+        Arc::make_mut(policy).observed_revision = Some("def456".into());
+    }
+    check(&now, "a label of all");
+    now.policies.clear();
+    now.config.files.clear();
+    let none = check(&now, "none");
+    assert!(!none.contains("policy=\"policy-"), "{none}");
+    check(&many(300), "all again");
+}
+
+#[test]
+fn a_scrape_writes_anew_what_changed_and_little_else() {
+    let exposition = encode::Exposition::default();
+    let scrape = |now: &StatusSnapshot| {
+        let series = exposition.of(&Arc::new(now.clone())).unwrap();
+        (series.fresh, usize::try_from(series.length()).unwrap())
+    };
+    let mut now = many(2_000);
+    let (fresh, all) = scrape(&now);
+    assert!(fresh * 10 > all * 9, "{fresh} of {all} bytes: everything, at first");
+    policy_of(&mut now, "policy-01000").missed_slots = 7;
+    now.policies.remove("policy-00500");
+    now.reconciles += 1;
+    let (fresh, all) = scrape(&now);
+    // Of some thirty pieces of each metric, that of the policy which is gone, and one of another.
+    assert!((1..all / 8).contains(&fresh), "{fresh} of {all} bytes: two policies");
+    now.reconciles += 1;
+    let (fresh, _) = scrape(&now);
+    assert!((1..200).contains(&fresh), "{fresh} bytes: one number");
 }
 
 /// Not a test: prints how long a scrape of 2,000 policies takes. Only a release build says anything.
@@ -320,6 +378,6 @@ fn a_drill_and_a_check_are_told_as_they_were() {
         assert_eq!(seen.get(series), Some(&value), "{series}");
     }
     assert!(!seen.keys().any(|series| series.contains("drill") && series.ends_with("{p,x}")), "none is scheduled");
-    status.policies.get_mut("p").unwrap().suspended = true;
+    policy_of(&mut status, "p").suspended = true;
     assert!(!samples(&status).contains_key("drill_deadline_timestamp_seconds{p,v}"));
 }

@@ -12,7 +12,8 @@ use seawall::reconcile::plan::Coverage;
 use seawall::reconcile::watch::Kind;
 use seawall::status::model::{Condition, PolicyStatus, StatusSnapshot, Truth};
 use seawall::status::runbook;
-use values::{at, policy, source, status, unseen};
+use std::sync::Arc;
+use values::{at, policy, policy_of, source, status, unseen};
 
 const NOW: i64 = 90_000;
 
@@ -95,7 +96,7 @@ fn the_whole_book() {
 #[test]
 fn what_the_old_page_says_is_in_the_book() {
     let mut host = product();
-    host.policies.get_mut("whatsapp-auth").unwrap().rto_seconds = Some(600);
+    policy_of(&mut host, "whatsapp-auth").rto_seconds = Some(600);
     let book = runbook::render(&host, now());
     let in_order = [
         "## What is wrong now",
@@ -140,7 +141,7 @@ fn an_empty_host_has_one_too() {
 #[test]
 fn what_is_wrong_stands_at_the_head() {
     let mut host = product();
-    let policy = host.policies.get_mut("n8n-data").unwrap();
+    let policy = policy_of(&mut host, "n8n-data");
     policy.conditions.push(Condition {
         kind: "BackupFresh".into(),
         status: Truth::False,
@@ -160,7 +161,7 @@ fn what_is_wrong_stands_at_the_head() {
 #[test]
 fn a_repository_that_was_not_listed_offers_nothing() {
     let mut host = product();
-    host.policies.get_mut("n8n-data").unwrap().sources[0].repositories[0].known = false;
+    policy_of(&mut host, "n8n-data").sources[0].repositories[0].known = false;
     let book = runbook::render(&host, now());
     assert!(!book.contains("--snapshot aaaaaaaa"), "{book}");
     assert!(book.contains("unknown: it has not been listed"), "{book}");
@@ -171,7 +172,7 @@ fn a_name_never_becomes_markup_or_a_command() {
     let mut host = product();
     let mut evil = protected("n8n-data", "v`; rm -rf /'|\n# x", 'c', "critical");
     evil.description = "<script>alert(1)</script> | `x` \n# heading".into();
-    host.policies.insert("n8n-data".into(), evil);
+    host.policies.insert("n8n-data".into(), Arc::new(evil));
     let book = runbook::render(&host, now());
     assert!(!book.contains("<script>"), "{book}");
     assert!(!book.lines().any(|line| line.starts_with("# ") && !line.starts_with("# Runbook")), "{book}");

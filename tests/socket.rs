@@ -12,7 +12,8 @@ use seawall::controller::ports::{
     Command, CountedEvent, Entry, Event, EventFilter, History, Record, RunFilter, StatusReceiver,
 };
 use seawall::http::socket::{self, Backstage};
-use seawall::metrics::encode;
+use seawall::http::{Render, Text};
+use seawall::metrics::encode::Exposition;
 use seawall::reconcile::{Outcome, Request, RunResult, SourceKey, Wish};
 use seawall::status::model::StatusSnapshot;
 use seawall::status::persist::StateDir;
@@ -57,7 +58,12 @@ impl Unix {
         let backstage = Backstage { commands: sender, history, repositories };
         let cancel = CancellationToken::new();
         let bound = socket::bind(path).await.unwrap();
-        let server = tokio::spawn(socket::serve(bound, status, encode::text, backstage, cancel.clone()));
+        let exposition = Exposition::default();
+        let series: Render = Arc::new(move |status| {
+            let series = exposition.of(status)?;
+            Ok(Text { length: series.length(), pieces: Box::new(series.unpacked()) })
+        });
+        let server = tokio::spawn(socket::serve(bound, status, series, backstage, cancel.clone()));
         Self { path: path.to_owned(), commands, cancel, server }
     }
 

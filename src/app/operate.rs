@@ -11,11 +11,13 @@ use crate::execute::journal::Journal;
 use crate::execute::quiesce::Quiescer;
 use crate::execute::restore::{Restores, Shelf, expire as expire_now};
 use crate::http::socket::{Backstage, Socket};
+use crate::http::{Render, Text};
+use crate::metrics::encode::Exposition;
 use crate::observe::docker::DockerHandle;
 use crate::observe::repositories::RepositoriesHandle;
 use crate::status::persist::StateDir;
 use crate::store::{self, StoreOptions};
-use crate::{http, metrics, observe};
+use crate::{http, observe};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,8 +138,10 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     });
     let (commands, receiver) = mpsc::channel(64);
     let backstage = Backstage { commands, history: state.clone(), repositories: repository_view };
-    let tcp = tokio::spawn(http::serve(listener, status.clone(), metrics::encode::text, edges_end.clone()));
-    let local = tokio::spawn(serve_locally(socket, status, backstage, edges_end.clone()));
+    let series = series();
+    let tcp = tokio::spawn(http::serve(listener, status.clone(), Arc::clone(&series), edges_end.clone()));
+    tokio::spawn(write_first(Arc::clone(&series), status.clone()));
+    let local = tokio::spawn(serve_locally(socket, status, series, backstage, edges_end.clone()));
     let expiry = tokio::spawn(expire(shelf, edges_end.clone()));
     let watchdog = tokio::spawn(quiescer.watch(record, edges_end.clone()));
     let signals = tokio::spawn(signals.obey(edges, stop.clone()));
@@ -163,6 +167,26 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The series, of which thousands of policies have millions of bytes: whoever scrapes where, they are kept once.
+fn series() -> Render {
+    let exposition = Exposition::default();
+    Arc::new(move |status| {
+        let series = exposition.of(status)?;
+        Ok(Text { length: series.length(), pieces: Box::new(series.unpacked()) })
+    })
+}
+
+/// Writes every series once, so that the first scrape is as fast as those after it.
+async fn write_first(series: Render, mut status: StatusReceiver) {
+    let Ok(first) = status.wait_for(|status| status.at.is_some()).await.map(|status| Arc::clone(&status)) else {
+        return;
+    };
+    let written = tokio::task::spawn_blocking(move || series(&first).map(drop)).await;
+    if let Ok(Err(error)) = written {
+        tracing::error!("{error}");
+    }
+}
+
 /// Removes what restores replaced once its time is over.
 async fn expire(shelf: Arc<Shelf>, end: CancellationToken) {
     while !end.is_cancelled() {
@@ -175,10 +199,16 @@ async fn expire(shelf: Arc<Shelf>, end: CancellationToken) {
 }
 
 /// Whoever asks before the first pass waits for it in the socket's queue: until then no policy is known.
-async fn serve_locally(socket: Socket, mut status: StatusReceiver, backstage: Backstage, end: CancellationToken) {
+async fn serve_locally(
+    socket: Socket,
+    mut status: StatusReceiver,
+    series: Render,
+    backstage: Backstage,
+    end: CancellationToken,
+) {
     let first_pass = status.wait_for(|status| status.at.is_some());
     if end.run_until_cancelled(first_pass).await.is_some_and(|seen| seen.is_ok()) {
-        http::socket::serve(socket, status, metrics::encode::text, backstage, end).await;
+        http::socket::serve(socket, status, series, backstage, end).await;
     }
 }
 

@@ -18,6 +18,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `describe`.
@@ -78,7 +79,7 @@ pub fn run(options: &Options, args: &Describe, style: Style, now: Timestamp) -> 
 /// # Errors
 /// There is no such policy, and no invalid file that could hold it.
 pub fn gather<'a>(name: &str, look: &'a Look, read: impl Fn(&Path) -> Option<String>) -> Result<Described<'a>, Advice> {
-    let policy = look.status.policies.get(name);
+    let policy = look.status.policies.get(name).map(Arc::as_ref);
     let file = invalid_file(&look.status, name, read);
     if file.is_none() {
         known_policy(&look.status, name)?;

@@ -12,6 +12,7 @@ use crate::status::model::{
 };
 use clap::Subcommand;
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// `get`.
 #[derive(Debug, clap::Args)]
@@ -81,7 +82,7 @@ pub fn run(options: &Options, get: &Get, style: Style, now: Timestamp) -> anyhow
             let status = see(Wanted::default())?.status;
             warn(tables::warnings(&status));
             warn(tables::invalid_files(&status));
-            let list: Vec<&PolicyStatus> = status.policies.values().collect();
+            let list: Vec<&PolicyStatus> = status.policies.values().map(Arc::as_ref).collect();
             render(*output, &list, || tables::policies(&status, style, now))?
         }
         GetWhat::Snapshots { policy, source, repository, format } => {

@@ -7,6 +7,7 @@ use crate::status::model::{StatusSnapshot, Truth};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::sync::Arc;
 
 /// Events and audit records for the step from one status to the next. At the first step of a process the conditions
 /// as they are make no events: nothing happened.
@@ -18,6 +19,9 @@ pub(super) fn between(before: &StatusSnapshot, after: &StatusSnapshot, now: Time
     };
     for (name, policy) in &after.policies {
         let old = before.policies.get(name);
+        if old.is_some_and(|old| Arc::ptr_eq(old, policy)) {
+            continue;
+        }
         let object = format!("policy/{name}");
         if before.at.is_some() && old.is_none_or(|o| o.generation != policy.generation) {
             tell(false, &object, "PolicyAccepted", &format!("generation {} is in force", policy.generation));

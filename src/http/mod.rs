@@ -24,12 +24,20 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use respond::{Answer, Reply};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// A text of which the length is known, and which is made while it is sent.
+pub struct Text {
+    /// Its bytes.
+    pub length: u64,
+    /// Its pieces, in their order.
+    pub pieces: Box<dyn Iterator<Item = Bytes> + Send>,
+}
+
 /// Writes the series of a status in Prometheus' text format.
-pub type Render = fn(&StatusSnapshot) -> Result<String, String>;
+pub type Render = Arc<dyn Fn(&Arc<StatusSnapshot>) -> Result<Text, String> + Send + Sync>;
 
 /// An address or a path cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +55,11 @@ struct View {
     status: StatusReceiver,
     metrics: Render,
     started: Timestamp,
-    scraped: Arc<Mutex<Option<Scraped>>>,
 }
-
-/// The newest series, with the status that they are of.
-type Scraped = (Arc<StatusSnapshot>, Bytes);
 
 impl View {
     fn new(status: StatusReceiver, metrics: Render) -> Self {
-        Self { status, metrics, started: SystemClock.now(), scraped: Arc::default() }
+        Self { status, metrics, started: SystemClock.now() }
     }
 
     /// Answers a read off the async threads: a host with thousands of policies makes a long page.
@@ -68,20 +72,9 @@ impl View {
         answer.await.unwrap_or_else(|_| Reply::error(500, "the answer could not be made; see Seawall's log"))
     }
 
-    /// A status never changes, so its series are written once, whoever scrapes how often.
     fn scrape(&self, status: &Arc<StatusSnapshot>) -> Reply {
-        let mut scraped = self.scraped.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, text)) = scraped.as_ref()
-            && Arc::ptr_eq(of, status)
-        {
-            return Reply::new(read::METRICS, text.clone());
-        }
         match (self.metrics)(status) {
-            Ok(text) => {
-                let text = Bytes::from(text);
-                *scraped = Some((Arc::clone(status), text.clone()));
-                Reply::new(read::METRICS, text)
-            }
+            Ok(text) => Reply::of_text(read::METRICS, text),
             Err(error) => Reply::error(500, &error),
         }
     }

@@ -8,6 +8,7 @@ use crate::status::runbook;
 use askama::Template;
 use jiff::Timestamp;
 use pulldown_cmark::{Event as Markdown, Options, Parser};
+use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "status.html")]
@@ -108,7 +109,7 @@ pub(super) fn runbook(status: &StatusSnapshot, now: Timestamp) -> Result<String,
 pub(super) fn render(status: &StatusSnapshot, now: Timestamp) -> Result<String, askama::Error> {
     let coverage = |wanted| status.volumes.values().filter(|volume| volume.coverage == wanted).count();
     let ready = |policy: &&PolicyStatus| policy.conditions.first().is_some_and(|ready| ready.status == Truth::True);
-    let (all, good) = (status.policies.len(), status.policies.values().filter(ready).count());
+    let (all, good) = (status.policies.len(), status.policies.values().map(Arc::as_ref).filter(ready).count());
     let unprotected = coverage(Coverage::Unprotected);
     let tile = |value: String, label, bad: bool| Tile { value, label, tone: if bad { "bad" } else { "good" } };
     let mut volumes: Vec<_> = status.volumes.values().collect();

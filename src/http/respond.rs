@@ -1,13 +1,40 @@
 //! Answers: JSON mostly, always with the headers that keep a browser from doing more with them than showing them.
 
+use super::Text;
 use bytes::Bytes;
-use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use serde::Serialize;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// What goes over the wire.
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Pieces>;
+
+/// A body of which the length is known, and which need not be in memory at once.
+pub(super) struct Pieces(Text);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Text { length, pieces } = &mut self.0;
+        let piece = pieces.next();
+        *length = length.saturating_sub(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.length == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.length)
+    }
+}
 
 const JSON: &str = "application/json";
 /// Nothing is loaded but our own style sheet, nothing is run, nobody frames the page or guesses at types, and
@@ -29,17 +56,21 @@ pub(super) fn is_read(method: &Method) -> bool {
 }
 
 /// An answer in the making.
-#[derive(Debug)]
 pub(super) struct Reply {
     status: u16,
     content_type: &'static str,
     allow: Option<&'static str>,
-    body: Bytes,
+    body: Text,
 }
 
 impl Reply {
     pub(super) fn new(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status: 200, content_type, allow: None, body: body.into() }
+        let body: Bytes = body.into();
+        Self::of_text(content_type, Text { length: body.len() as u64, pieces: Box::new(std::iter::once(body)) })
+    }
+
+    pub(super) fn of_text(content_type: &'static str, body: Text) -> Self {
+        Self { status: 200, content_type, allow: None, body }
     }
 
     pub(super) fn json(value: &impl Serialize) -> Self {
@@ -69,7 +100,7 @@ impl Reply {
     }
 
     pub(super) fn into_answer(self) -> Answer {
-        let mut answer = Response::new(Full::new(self.body));
+        let mut answer = Response::new(Pieces(self.body));
         *answer.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = answer.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));

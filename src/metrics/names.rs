@@ -24,14 +24,19 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// What it says.
     pub help: &'static str,
+    /// Its place in [`ALL`].
+    pub place: usize,
 }
 
 macro_rules! metrics {
     ($($id:ident $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the metrics are, to count them")]
+        enum Place { $($id),* }
         $(
             #[doc = $help]
             pub static $id: Metric = Metric {
                 name: concat!("seawall_", $name), kind: Kind::$kind, labels: &[$($label),*], help: $help,
+                place: Place::$id as usize,
             };
         )*
         /// All of them, in the order of the exposition.

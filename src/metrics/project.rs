@@ -5,7 +5,7 @@ use crate::reconcile::observed::RepositoryHealth;
 use crate::reconcile::plan::{Coverage, Verdict};
 use crate::reconcile::watch::{Kind, Watched};
 use crate::reconcile::{Operation, RunResult};
-use crate::status::model::{PolicyStatus, SourceStatus, StatusSnapshot, Truth};
+use crate::status::model::{PolicyStatus, RunCount, SourceStatus, StatusSnapshot, Truth};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +23,28 @@ pub struct Sample {
 /// Every sample of a status. Samples of one metric may be apart from each other.
 pub fn project(status: &StatusSnapshot) -> Vec<Sample> {
     let mut samples = Vec::new();
-    each(status, &mut |metric, labels, value| {
-        samples.push(Sample { metric, labels: labels.iter().map(|&value| value.to_owned()).collect(), value });
-    });
+    each(status, &mut samples);
     samples
 }
 
-/// What becomes of a sample: its metric, the values of its labels in the metric's order, and its value.
-pub type Each<'a> = &'a mut dyn FnMut(&'static Metric, &[&str], f64);
+/// Takes the samples of a status.
+pub trait Sink {
+    /// A sample: its metric, the values of its labels in the metric's order, and its value.
+    fn sample(&mut self, metric: &'static Metric, labels: &[&str], value: f64);
 
-/// Gives every sample of a status to `each`, which is cheaper than to make a list of them.
-pub fn each(status: &StatusSnapshot, each: Each<'_>) {
-    let mut out = Samples(each);
+    /// All samples have been given of one more thing that has series of its own: a file, a policy, a repository.
+    fn complete(&mut self, _name: &str) {}
+}
+
+impl Sink for Vec<Sample> {
+    fn sample(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
+        self.push(Sample { metric, labels: labels.iter().map(|&value| value.to_owned()).collect(), value });
+    }
+}
+
+/// Gives every sample of a status to `sink`, which is cheaper than to make a list of them.
+pub fn each(status: &StatusSnapshot, sink: &mut dyn Sink) {
+    let mut out = Samples(sink);
     operator(&mut out, status);
     let counts = Runs::of(status);
     let unmatched: BTreeSet<&str> = status
@@ -64,6 +74,7 @@ pub fn each(status: &StatusSnapshot, each: Each<'_>) {
                 drill(&mut out, policy, source);
             }
         }
+        out.0.complete(name);
     }
     for repository in status.repositories.values() {
         let name = repository.name.as_str();
@@ -77,6 +88,7 @@ pub fn each(status: &StatusSnapshot, each: Each<'_>) {
             }
         }
         out.add(&names::REPOSITORY_KEY_EXPORTED, &[name], truth(!repository.key_export_pending));
+        out.0.complete(name);
     }
 }
 
@@ -94,7 +106,9 @@ fn operator(out: &mut Samples<'_>, status: &StatusSnapshot) {
     out.add(&names::CONFIG_RELOADS, &["failure"], number(config.reloads.failure));
     out.add(&names::WATCH_DEGRADED, &[], truth(config.watch_problem.is_some()));
     for file in &config.files {
-        out.add(&names::POLICY_FILE_VALID, &[&file.file.to_string_lossy()], truth(file.valid));
+        let name = file.file.to_string_lossy();
+        out.add(&names::POLICY_FILE_VALID, &[&name], truth(file.valid));
+        out.0.complete(&name);
     }
     // One container may be told by several commands.
     let still: BTreeSet<&str> = status.quiesced.iter().map(|quiesced| quiesced.container.as_str()).collect();
@@ -198,7 +212,7 @@ fn backup(out: &mut Samples<'_>, policy: &PolicyStatus, source: &SourceStatus) {
 
 /// Runs, by the policy that they count for (`@` and a name for a repository's own).
 struct Runs<'a> {
-    ended: BTreeMap<&'a str, Vec<(&'a str, &'a str, u64)>>,
+    ended: BTreeMap<&'a str, Vec<&'a RunCount>>,
     running: BTreeMap<String, BTreeMap<Operation, (u64, Timestamp)>>,
 }
 
@@ -206,7 +220,7 @@ impl<'a> Runs<'a> {
     fn of(status: &'a StatusSnapshot) -> Self {
         let mut ended: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for run in &status.runs {
-            ended.entry(&run.policy).or_default().push((run.operation.as_str(), run.result.as_str(), run.count));
+            ended.entry(&run.policy).or_default().push(run);
         }
         let mut running: BTreeMap<String, BTreeMap<_, _>> = BTreeMap::new();
         for run in status.running.iter().map(|run| &run.running) {
@@ -224,28 +238,29 @@ impl<'a> Runs<'a> {
         Self { ended, running }
     }
 
+    /// Every combination, since what never happened yet has a series all the same.
     fn add(&self, out: &mut Samples<'_>, owner: &str, operations: &[Operation]) {
         let ended = self.ended.get(owner).map_or(&[][..], Vec::as_slice);
+        let running = self.running.get(owner);
         for &operation in operations {
             let word = operation.as_str();
             for result in RunResult::ALL {
-                let same = |(did, ended, _): &&(&str, &str, u64)| *did == word && *ended == result.as_str();
-                let count = ended.iter().find(same).map_or(0, |(_, _, count)| *count);
-                out.add(&names::RUNS, &[owner, word, result.as_str()], number(count));
+                let count = ended.iter().find(|run| (run.operation, run.result) == (operation, result));
+                out.add(&names::RUNS, &[owner, word, result.as_str()], number(count.map_or(0, |run| run.count)));
             }
-            let running = self.running.get(owner).and_then(|running| running.get(&operation));
+            let running = running.and_then(|running| running.get(&operation));
             out.add(&names::RUN_IN_PROGRESS, &[owner, word], number(running.map_or(0, |(count, _)| *count)));
             out.add(&names::RUN_START, &[owner, word], instant(running.map(|(_, oldest)| *oldest)));
         }
     }
 }
 
-struct Samples<'a>(Each<'a>);
+struct Samples<'a>(&'a mut dyn Sink);
 
 impl Samples<'_> {
     fn add(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
-        (self.0)(metric, labels, value);
+        self.0.sample(metric, labels, value);
     }
 }
 

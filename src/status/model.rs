@@ -6,7 +6,7 @@ use crate::reconcile::compose::Project;
 use crate::reconcile::observed::{Quiesced, RepositoryHealth, Running};
 use crate::reconcile::plan::{Coverage, Plan, RetentionDecision, Verdict};
 use crate::reconcile::watch::Watched;
-use crate::reconcile::{Attempt, SnapshotRecord, Undo, Window};
+use crate::reconcile::{Attempt, Operation, RunResult, SnapshotRecord, Undo, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,8 +29,8 @@ pub struct StatusSnapshot {
     pub config: ConfigStatus,
     /// The Docker engine.
     pub docker: DockerStatus,
-    /// Policies in force, by name.
-    pub policies: BTreeMap<String, PolicyStatus>,
+    /// Policies in force, by name. One that is as it was is the same value as in the status before.
+    pub policies: BTreeMap<String, Arc<PolicyStatus>>,
     /// Repositories in force, by name.
     pub repositories: BTreeMap<String, RepositoryStatus>,
     /// Every volume of the host, by name.
@@ -52,8 +52,7 @@ pub struct StatusSnapshot {
     pub reconciled_at: Option<Timestamp>,
     /// Passes so far in this process.
     pub reconciles: u64,
-    /// Runs by policy (a repository's own under `@NAME`), operation and result, every combination of a loaded
-    /// policy present from the start.
+    /// Runs by policy (a repository's own under `@NAME`), operation and result, as far as there were any.
     pub runs: Vec<RunCount>,
     /// The last state that could not be written to the state directory, if writing fails now.
     pub state_error: Option<String>,
@@ -76,10 +75,10 @@ impl StatusSnapshot {
 pub struct RunCount {
     /// The policy, or `@` and the repository's name.
     pub policy: String,
-    /// `backup`, `forget`, `prune`, `drill`, `check`.
-    pub operation: String,
-    /// `success`, `partial`, …
-    pub result: String,
+    /// What they did.
+    pub operation: Operation,
+    /// How they ended.
+    pub result: RunResult,
     /// How often.
     pub count: u64,
 }

@@ -12,6 +12,7 @@ use seawall::status::model::{
 };
 use seawall::status::verification::{CheckStatus, DrillStatus};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// So many seconds after an instant that no test cares about.
 pub fn at(seconds: i64) -> Timestamp {
@@ -189,7 +190,7 @@ pub fn status(policies: Vec<PolicyStatus>) -> StatusSnapshot {
             ..ConfigStatus::default()
         },
         docker: DockerStatus { up: true, ..DockerStatus::default() },
-        policies: policies.into_iter().map(|policy| (policy.name.clone(), policy)).collect(),
+        policies: policies.into_iter().map(|policy| (policy.name.clone(), Arc::new(policy))).collect(),
         repositories: BTreeMap::from([(
             "default".to_owned(),
             RepositoryStatus {
@@ -213,4 +214,9 @@ pub fn status(policies: Vec<PolicyStatus>) -> StatusSnapshot {
         reconciles: 7,
         ..StatusSnapshot::default()
     }
+}
+
+/// One of its policies, to be changed.
+pub fn policy_of<'a>(status: &'a mut StatusSnapshot, name: &str) -> &'a mut PolicyStatus {
+    Arc::make_mut(status.policies.get_mut(name).unwrap())
 }

@@ -264,7 +264,7 @@ impl Rig {
 
 pub fn count(status: &StatusSnapshot, policy: &str, result: RunResult) -> u64 {
     let same = |run: &&crate::status::model::RunCount| {
-        (run.policy.as_str(), run.operation.as_str(), run.result.as_str()) == (policy, "backup", result.as_str())
+        (run.policy.as_str(), run.operation, run.result) == (policy, Operation::Backup, result)
     };
     status.runs.iter().find(same).map_or(0, |run| run.count)
 }

@@ -1,13 +1,13 @@
 //! The conditions of a policy. Observations, never a state machine; what nobody knows is `Unknown`, and `Unknown` is
 //! never good.
 
-use super::Inputs;
+use super::{About, Inputs};
 use crate::policy::quantity::{count, display};
 use crate::reconcile::RunResult;
 use crate::reconcile::observed::{Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Verdict};
 use crate::reconcile::watch::{Judgement, Watched};
-use crate::status::model::{Condition, PolicyStatus, Truth};
+use crate::status::model::{Condition, FileStatus, PolicyStatus, Truth};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ type Found<'a> = (Truth, &'a str, String);
 /// All conditions of a policy, `Ready` first.
 pub(super) fn of(
     policy: &PolicyStatus,
-    decisions: &[&Decision],
+    about: &About<'_>,
     inputs: &Inputs<'_>,
     before: &[Condition],
     now: Timestamp,
 ) -> Vec<Condition> {
-    let mut found: Vec<(&'static str, Found<'_>)> = vec![("Accepted", accepted(policy, inputs))];
+    let mut found: Vec<(&'static str, Found<'_>)> = vec![("Accepted", accepted(policy, about.file, inputs))];
+    let decisions = about.decisions;
     if let Some(watched) = &policy.watched {
         found.extend(outside(watched));
     }
@@ -63,11 +64,10 @@ fn flag(on: bool, yes: &'static str, no: &'static str, message: &str) -> Finding
     if on { (Truth::True, yes, message.to_owned()) } else { (Truth::False, no, String::new()) }
 }
 
-fn accepted(policy: &PolicyStatus, inputs: &Inputs<'_>) -> Finding {
+fn accepted(policy: &PolicyStatus, file: Option<&FileStatus>, inputs: &Inputs<'_>) -> Finding {
     if let Some(problem) = &inputs.config.problem {
         return (Truth::False, "DirectoryUnavailable", format!("the last known good stays in force: {problem}"));
     }
-    let file = inputs.config.files.iter().find(|f| f.file == policy.file);
     match file {
         Some(f) if f.valid => (Truth::True, "Valid", format!("generation {} is in force", policy.generation)),
         Some(f) => {

@@ -8,4 +8,5 @@ mod view;
 
 pub use facts::{account, ended, settle_in};
 pub use found::found;
+use view::About;
 pub use view::{Inputs, view};

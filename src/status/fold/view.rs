@@ -5,13 +5,15 @@ use crate::policy::{Desired, Policy, Source, Treatment};
 use crate::reconcile::compose;
 use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Plan};
-use crate::reconcile::{Attempt, Operation, Quiesced, RunResult, SourceKey, Undo};
+use crate::reconcile::watch::Watched;
+use crate::reconcile::{Attempt, Quiesced, RunResult, SourceKey, Undo};
 use crate::status::model::{
-    ConfigStatus, DockerStatus, PolicyStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
+    ConfigStatus, DockerStatus, FileStatus, PolicyStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
     SourceRepositoryStatus, SourceStatus, StatusSnapshot, VolumeStatus,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 /// Everything that the status is made of.
@@ -42,6 +44,14 @@ pub struct Inputs<'a> {
     pub revision: &'a str,
 }
 
+/// What there is about one policy. Looked up, since each of thousands would search among thousands.
+pub(super) struct About<'a> {
+    pub decisions: &'a [&'a Decision],
+    /// The file that it is in, if that was read.
+    pub file: Option<&'a FileStatus>,
+    pub watched: Option<&'a Watched>,
+}
+
 /// The status at `now`.
 #[must_use]
 pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
@@ -49,12 +59,22 @@ pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
     for decision in &inputs.plan.decisions {
         decisions.entry(&decision.policy).or_default().push(decision);
     }
+    let files: HashMap<&OsStr, _> = inputs.config.files.iter().map(|file| (file.file.as_os_str(), file)).collect();
+    let watched: HashMap<&str, _> =
+        inputs.plan.watched.iter().map(|watched| (watched.policy.as_str(), watched)).collect();
     let policies = inputs
         .desired
         .policies
         .values()
         .map(|p| {
-            (p.name.clone(), policy(&inputs, p, decisions.get(p.name.as_str()).map_or(&[][..], Vec::as_slice), now))
+            let about = About {
+                decisions: decisions.get(p.name.as_str()).map_or(&[][..], Vec::as_slice),
+                file: files.get(p.file.as_os_str()).copied(),
+                watched: watched.get(p.name.as_str()).copied(),
+            };
+            let next = policy(&inputs, p, &about, now);
+            let before = inputs.previous.policies.get(&p.name).filter(|before| ***before == next);
+            (p.name.clone(), before.map_or_else(|| Arc::new(next), Arc::clone))
         })
         .collect();
     let docker = &inputs.observed.docker;
@@ -85,8 +105,10 @@ pub fn view(inputs: Inputs<'_>, now: Timestamp) -> StatusSnapshot {
     }
 }
 
-fn policy(inputs: &Inputs<'_>, policy: &Policy, decisions: &[&Decision], now: Timestamp) -> PolicyStatus {
-    let sources: Vec<SourceStatus> = decisions.iter().filter_map(|d| source(inputs, policy, d)).collect();
+fn policy(inputs: &Inputs<'_>, policy: &Policy, about: &About<'_>, now: Timestamp) -> PolicyStatus {
+    let mut sources: Vec<SourceStatus> = about.decisions.iter().filter_map(|d| source(inputs, policy, d)).collect();
+    // Mostly one, where there is room for four.
+    sources.shrink_to_fit();
     let facts = &inputs.observed.facts;
     let mut status = PolicyStatus {
         name: policy.name.clone(),
@@ -113,10 +135,10 @@ fn policy(inputs: &Inputs<'_>, policy: &Policy, decisions: &[&Decision], now: Ti
         missed_slots: facts.missed_slots.get(&policy.name).copied().unwrap_or(0),
         conditions: Vec::new(),
         sources,
-        watched: inputs.plan.watched.iter().find(|watched| watched.policy == policy.name).cloned(),
+        watched: about.watched.cloned(),
     };
     let before = inputs.previous.policies.get(&policy.name).map_or(&[][..], |p| p.conditions.as_slice());
-    status.conditions = conditions::of(&status, decisions, inputs, before, now);
+    status.conditions = conditions::of(&status, about, inputs, before, now);
     status
 }
 
@@ -227,25 +249,18 @@ fn volumes(inputs: &Inputs<'_>) -> BTreeMap<String, VolumeStatus> {
         .collect()
 }
 
+/// Of what is in force: facts may still hold what was counted for a policy that went with this pass.
 fn run_counts(inputs: &Inputs<'_>) -> Vec<RunCount> {
-    let runs = &inputs.observed.facts.runs;
-    let backed_up = inputs.desired.policies.values().filter(|p| p.backup().is_some()).map(|p| p.name.clone());
-    let owners = backed_up.map(|name| (name, Operation::OF_POLICIES.as_slice()));
-    let repositories =
-        inputs.desired.repositories.keys().map(|r| (format!("@{r}"), Operation::OF_REPOSITORIES.as_slice()));
-    let mut counts = Vec::new();
-    for (owner, operations) in owners.chain(repositories) {
-        for operation in operations {
-            for result in RunResult::ALL {
-                let count = runs.get(&(owner.clone(), *operation, result)).copied().unwrap_or(0);
-                counts.push(RunCount {
-                    policy: owner.clone(),
-                    operation: operation.as_str().to_owned(),
-                    result: result.as_str().to_owned(),
-                    count,
-                });
-            }
-        }
-    }
-    counts
+    let owns = |owner: &str| match owner.strip_prefix('@') {
+        Some(repository) => inputs.desired.repositories.contains_key(repository),
+        None => inputs.desired.policies.get(owner).is_some_and(|policy| policy.backup().is_some()),
+    };
+    let runs = inputs.observed.facts.runs.iter().filter(|((owner, ..), _)| owns(owner));
+    runs.map(|((owner, operation, result), &count)| RunCount {
+        policy: owner.clone(),
+        operation: *operation,
+        result: *result,
+        count,
+    })
+    .collect()
 }

@@ -11,6 +11,7 @@ use crate::policy::quantity::{bytes, count};
 use crate::reconcile::plan::{Coverage, Verdict};
 use crate::reconcile::watch::Kind;
 use jiff::Timestamp;
+use std::sync::Arc;
 use words::{age, cell, clean, code, id, seconds, when};
 
 /// The runbook at `now`.
@@ -34,7 +35,7 @@ pub fn render(status: &StatusSnapshot, now: Timestamp) -> String {
 fn by_criticality(status: &StatusSnapshot) -> impl Iterator<Item = &PolicyStatus> {
     const ORDER: [&str; 4] = ["critical", "high", "medium", "low"];
     let rank = |policy: &&PolicyStatus| ORDER.iter().position(|word| *word == policy.criticality);
-    let mut policies: Vec<_> = status.policies.values().collect();
+    let mut policies: Vec<_> = status.policies.values().map(Arc::as_ref).collect();
     policies.sort_by_key(rank);
     policies.into_iter()
 }
