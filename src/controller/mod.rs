@@ -26,13 +26,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// A pass is made at least this often, so that a wall clock that was moved, or a host that slept, is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(45);
+/// A pass is made at least this often, whatever does not happen.
+const HEARTBEAT: Duration = Duration::from_mins(2);
 
-/// How often progress is published while something runs.
+/// How often it is looked whether the wall clock was moved, or the host slept: then a pass is made.
+const GLANCE: Duration = Duration::from_secs(30);
+
+/// The same while something runs, and how often its progress is published.
 const PROGRESS: Duration = Duration::from_secs(1);
+
+/// A wall clock that is off by less was put right, and not moved.
+const DRIFT: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long runs are waited for at shutdown. With the grace of the endpoints (3 s) and of threads that still read or
 /// write (1 s), this stays below the 10 s after which Docker kills.
@@ -105,18 +112,8 @@ impl Controller {
         self.settle_interrupted();
         loop {
             let wake = self.pass().await;
-            // Every arm is cancel safe: receivers and sleeps lose nothing when another arm wins.
-            tokio::select! {
-                () = cancel.cancelled() => break,
-                Ok(()) = self.parts.views.loaded.changed() => {}
-                Ok(()) = self.parts.views.docker.changed() => {}
-                Ok(()) = self.parts.views.repositories.changed() => {}
-                Ok(()) = self.parts.views.probes.changed() => {}
-                Ok(()) = self.parts.views.quiesced.changed() => {}
-                Ok(()) = self.parts.views.undos.changed() => {}
-                Some(command) = commands.recv() => self.obey(command),
-                Some((run, outcomes)) = self.runs.ended() => self.fold(&run, &outcomes),
-                () = tokio::time::sleep(wake) => {}
+            if !self.wait(wake, &mut commands, &cancel).await {
+                break;
             }
             while let Ok(command) = commands.try_recv() {
                 self.obey(command);
@@ -126,6 +123,46 @@ impl Controller {
             }
         }
         self.leave().await;
+    }
+
+    /// Returns when something may have changed, or after `wake`. Whether the loop goes on.
+    async fn wait(
+        &mut self,
+        wake: Duration,
+        commands: &mut mpsc::Receiver<Command>,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let (began, wall) = (Instant::now(), self.parts.clock.now());
+        let due = began + wake;
+        loop {
+            let glance = if self.observed.running.is_empty() { GLANCE } else { PROGRESS };
+            // Every arm is cancel safe: receivers and sleeps lose nothing when another arm wins.
+            tokio::select! {
+                () = cancel.cancelled() => return false,
+                Ok(()) = self.parts.views.loaded.changed() => return true,
+                Ok(()) = self.parts.views.docker.changed() => return true,
+                Ok(()) = self.parts.views.repositories.changed() => return true,
+                Ok(()) = self.parts.views.probes.changed() => return true,
+                Ok(()) = self.parts.views.quiesced.changed() => return true,
+                Ok(()) = self.parts.views.undos.changed() => return true,
+                Some(command) = commands.recv() => {
+                    self.obey(command);
+                    return true;
+                }
+                Some((run, outcomes)) = self.runs.ended() => {
+                    self.fold(&run, &outcomes);
+                    return true;
+                }
+                () = tokio::time::sleep_until(due.min(Instant::now() + glance)) => {}
+            }
+            let now = self.parts.clock.now();
+            let passed = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
+            let moved = now.duration_since(wall).saturating_sub(passed).abs() > DRIFT;
+            if moved || Instant::now() >= due {
+                return true;
+            }
+            self.publish_progress(now);
+        }
     }
 
     /// Looks, decides, starts what may start, remembers, publishes. Returns how long nothing but an event can change
@@ -167,7 +204,7 @@ impl Controller {
         self.plan = Arc::new(plan);
         self.reconciles += 1;
         self.publish(&loaded, now).await;
-        self.wake(wake_at, now)
+        Self::wake(wake_at, now)
     }
 
     /// Takes out of the plan what must never be carried out, loudly: it is a programming error.
@@ -182,10 +219,9 @@ impl Controller {
         }
     }
 
-    fn wake(&self, at: Option<Timestamp>, now: Timestamp) -> Duration {
-        let longest = if self.observed.running.is_empty() { HEARTBEAT } else { PROGRESS };
+    fn wake(at: Option<Timestamp>, now: Timestamp) -> Duration {
         let due = at.map_or(SignedDuration::MAX, |at| at.duration_since(now));
-        Duration::try_from(due).unwrap_or(Duration::ZERO).clamp(Duration::from_millis(10), longest)
+        Duration::try_from(due).unwrap_or(Duration::ZERO).clamp(Duration::from_millis(10), HEARTBEAT)
     }
 
     async fn publish(&mut self, loaded: &ports::Loaded, now: Timestamp) {
@@ -212,6 +248,15 @@ impl Controller {
         }
         self.write().await;
         self.status.send_replace(Arc::new(next));
+    }
+
+    /// How far the runs are, and what they keep still: all that changes while nothing happens.
+    fn publish_progress(&self, now: Timestamp) {
+        let previous = self.status.borrow().clone();
+        if !previous.running.is_empty() || !previous.quiesced.is_empty() {
+            let next = StatusSnapshot { at: Some(now), running: self.runs.status(), ..(*previous).clone() };
+            self.status.send_replace(Arc::new(next));
+        }
     }
 
     fn fold(&mut self, run: &RunId, outcomes: &[Outcome]) {
