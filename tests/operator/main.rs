@@ -7,6 +7,7 @@ mod support;
 
 mod commands;
 mod docker;
+mod held;
 mod killed;
 mod lifecycle;
 mod paths;
