@@ -79,8 +79,10 @@ struct Observer {
     looking: BTreeSet<String>,
     again: BTreeSet<String>,
     /// What documents say of each repository, as it was last looked at for their sake, and whether a policy uses it.
-    asked_for: BTreeMap<String, (Arc<Repository>, bool)>,
+    asked_for: AskedFor,
 }
+
+type AskedFor = BTreeMap<String, (Arc<Repository>, bool)>;
 
 impl Observer {
     async fn run(
@@ -94,6 +96,8 @@ impl Observer {
         let mut tick = tokio::time::interval(relist);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut documents_end = false;
+        // Looked at with the first tick.
+        self.asked_for = asked_for(&loaded.borrow_and_update().desired);
         loop {
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -125,12 +129,7 @@ impl Observer {
             }
             gone
         });
-        let used = used(&desired);
-        let asked_for: BTreeMap<_, _> = desired
-            .repositories
-            .iter()
-            .map(|(name, repository)| (name.clone(), (Arc::clone(repository), used.contains(name.as_str()))))
-            .collect();
+        let asked_for = asked_for(&desired);
         let before = std::mem::replace(&mut self.asked_for, asked_for.clone());
         for name in asked_for.iter().filter(|(name, now)| before.get(*name) != Some(now)).map(|(name, _)| name) {
             self.look_at(loaded, name);
@@ -172,6 +171,13 @@ impl Observer {
             self.look_at(loaded, name);
         }
     }
+}
+
+/// What documents say of each repository, and whether a policy uses it.
+fn asked_for(desired: &Desired) -> AskedFor {
+    let used = used(desired);
+    let all = desired.repositories.iter();
+    all.map(|(name, repository)| (name.clone(), (Arc::clone(repository), used.contains(name.as_str())))).collect()
 }
 
 /// The repositories that policies use.

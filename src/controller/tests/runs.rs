@@ -112,6 +112,32 @@ async fn what_fails_again_and_again_keeps_nobody_from_their_turn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn progress_is_shown_without_a_pass() {
+    let mut rig = Plan::of(&["p"]).start();
+    let job = rig.job().await;
+    let before = rig.until("under way", |s| s.running.len() == 1).await.reconciles;
+    job.control.progress.add_bytes(7);
+    let status = rig.until("shown", |s| s.running.iter().any(|run| run.bytes_done == 7)).await;
+    assert_eq!(status.reconciles, before, "no pass for a number");
+    job.end(RunResult::Success, at(5));
+    rig.until("counted", |s| count(s, "p", RunResult::Success) == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_of_a_policy_that_is_as_it_was_is_the_same_value() {
+    let mut rig = Plan { fresh: true, ..Plan::of(&["a", "b"]) }.start();
+    let before =
+        rig.until("fresh", |s| s.policies.len() == 2 && s.policies["b"].sources[0].last_success.is_some()).await;
+    rig.repositories.send_modify(|all| {
+        let own = &mut Arc::make_mut(all).get_mut("default").unwrap().own;
+        own.retain(|source, _| source.policy == "a");
+    });
+    let now = rig.until("another pass", |s| s.reconciles > before.reconciles).await;
+    assert!(Arc::ptr_eq(&before.policies["a"], &now.policies["a"]));
+    assert_ne!(before.policies["b"], now.policies["b"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn asked_twice_is_done_once() {
     let mut rig = Plan { fresh: true, ..Plan::of(&["p"]) }.start();
     rig.until("a first pass", |s| s.reconciles > 0).await;
