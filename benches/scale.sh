@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures the loop with thousands of policies: an edit until it is in force, what idling costs, a scrape.
+# Measures the loop with thousands of policies: an edit until it is in force, what idling costs, a scrape, also right after an edit.
 #
 # usage: benches/scale.sh [--policies N] [--edits N] [--idle SECONDS]
 #        --policies  default 2000; each backs up a small directory of its own once, and then nothing is due
