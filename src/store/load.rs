@@ -139,7 +139,8 @@ impl Loader {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let share = paths.len().div_ceil(cores).max(FILES_PER_THREAD);
         let this = &*self;
-        let mut files = BTreeMap::new();
+        // In order already: a map that is made of all at once compares each path with one other.
+        let mut files = Vec::with_capacity(paths.len());
         if paths.len() <= share {
             files.extend(paths.iter().filter_map(|path| this.understand(path, all)));
         } else {
@@ -160,7 +161,7 @@ impl Loader {
                 }
             });
         }
-        self.files = Arc::new(files);
+        self.files = Arc::new(files.into_iter().collect());
         Look { listing, revision, files: Arc::clone(&self.files) }
     }
 

@@ -58,7 +58,7 @@ impl Store {
             let sources: BTreeSet<_> = look.revision.sources.iter().cloned().collect();
             let again = self.watch.arm(&look.listing, &sources);
             // What is in force is given up only when it is missing twice.
-            let missing = !second && self.loader.misses_something(&look);
+            let missing = !second && !self.loader.has_decided(&look) && self.loader.misses_something(&look);
             if missing {
                 second = true;
                 std::thread::sleep(self.options.debounce);
