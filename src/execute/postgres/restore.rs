@@ -220,7 +220,7 @@ impl Task {
                 let (written, expires) = self.or_remove(&server, &new, exchanged)?;
                 restored.bytes = written;
                 let message = format!(
-                    "{}, as of {at}, are in the database {name} again; what it replaced is kept as {kept} until {expires}: \
+                    "{}, as of {at:.0}, are in the database {name} again; what it replaced is kept as {kept} until {expires:.0}: \
                      `seawall restore {} --undo` puts it back, `--discard` removes it",
                     bytes(written),
                     self.key.policy
@@ -240,7 +240,7 @@ impl Task {
                     server.finish(&name).map_err(failed)?;
                 }
                 let what = if made { "which was made for it" } else { "which was empty" };
-                let message = format!("{}, as of {at}, are in the database {name}, {what}", bytes(restored.bytes));
+                let message = format!("{}, as of {at:.0}, are in the database {name}, {what}", bytes(restored.bytes));
                 Ok(Done { message, restored: Some(restored) })
             }
         }
@@ -298,7 +298,8 @@ impl Task {
         set.undo.bytes = server.size(&kept).unwrap_or(set.undo.bytes);
         set.exchanged = true;
         let (what, other) = if set.undo.undone { ("undone", "it had brought") } else { ("done again", "it replaced") };
-        let message = format!("The restore {run} is {what}; what {other} is kept as {kept} until {}", set.undo.expires);
+        let message =
+            format!("The restore {run} is {what}; what {other} is kept as {kept} until {:.0}", set.undo.expires);
         if let Err(error) = self.shelf.put_database(&set) {
             tracing::error!(database = %kept, %error, "the record of what a restore replaced could not be written");
         }

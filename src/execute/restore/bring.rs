@@ -166,7 +166,7 @@ async fn into(
     }
     let what =
         if wanted.path.as_os_str().is_empty() { String::new() } else { format!(" at {}", wanted.path.display()) };
-    let undo = if elsewhere || made { String::new() } else { format!("; what it replaced is kept until {expires}") };
+    let undo = if elsewhere || made { String::new() } else { format!("; what it replaced is kept until {expires:.0}") };
     let (files, size) = (count(report.files, "file"), bytes(report.bytes));
     let message = format!("{files}{what}, {size}, {}, are in {name} again and verified{undo}", wanted.what.origin());
     let restored =

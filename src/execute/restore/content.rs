@@ -45,7 +45,7 @@ impl What {
     /// As in "5 files, as of …".
     pub fn origin(&self) -> String {
         match self {
-            Self::Snapshot(_, snapshot) => format!("as of {}", snapshot.time),
+            Self::Snapshot(_, snapshot) => format!("as of {:.0}", snapshot.time),
             Self::Archive { file, .. } => format!("out of {file}"),
         }
     }

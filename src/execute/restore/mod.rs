@@ -147,7 +147,7 @@ async fn undo(task: &Task<'_>, restore: &RunId) -> Result<Done, RepositoryError>
     let (what, other) = if kept.undo.undone { ("undone", "it had brought") } else { ("done again", "it replaced") };
     let expires = kept.undo.expires;
     record(task, kept).await;
-    let message = format!("The restore {restore} is {what}; what {other} is kept until {expires}");
+    let message = format!("The restore {restore} is {what}; what {other} is kept until {expires:.0}");
     Ok(Done { message, closed, ..Done::default() })
 }
 

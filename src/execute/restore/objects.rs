@@ -54,7 +54,7 @@ pub(super) async fn run(task: &Task<'_>, bucket: &Bucket, step: &RestoreStep) ->
         untouched(&report)?;
     }
     let (put, size) = (count(report.objects, "object"), bytes(report.bytes));
-    let mut message = format!("{put}, {size}, as of {at}, are in {place}");
+    let mut message = format!("{put}, {size}, as of {at:.0}, are in {place}");
     for (number, what) in [
         (report.same, "there already"),
         (report.replaced.count, "in the place of another content"),
