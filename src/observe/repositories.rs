@@ -119,7 +119,8 @@ impl Observer {
         }
     }
 
-    /// A policy that changed changes nothing about a repository, unless it is the first or the last one to use it.
+    /// A policy that changed changes nothing about a repository, unless it is the first or the last one to use it. One
+    /// that cannot be used is looked at all the same: somebody is at work, who may have put it right.
     fn look_at_changed(&mut self, loaded: &watch::Receiver<Arc<Loaded>>) {
         let desired = Arc::clone(&loaded.borrow().desired);
         self.publish.send_if_modified(|view| {
@@ -131,8 +132,12 @@ impl Observer {
         });
         let asked_for = asked_for(&desired);
         let before = std::mem::replace(&mut self.asked_for, asked_for.clone());
-        for name in asked_for.iter().filter(|(name, now)| before.get(*name) != Some(now)).map(|(name, _)| name) {
-            self.look_at(loaded, name);
+        let view = Arc::clone(&self.publish.borrow());
+        let is_well = |name| view.get(name).is_some_and(|state| state.health == RepositoryHealth::Healthy);
+        for (name, now) in &asked_for {
+            if before.get(name) != Some(now) || !is_well(name) {
+                self.look_at(loaded, name);
+            }
         }
     }
 
