@@ -53,12 +53,13 @@ impl Store {
             self.loader.forget_readings();
         }
         let mut look = self.loader.look();
+        let mut decided = self.loader.has_decided(&look);
         let mut second = false;
         for _ in 0..MAX_ROUNDS {
             let sources: BTreeSet<_> = look.revision.sources.iter().cloned().collect();
             let again = self.watch.arm(&look.listing, &sources);
             // What is in force is given up only when it is missing twice.
-            let missing = !second && !self.loader.has_decided(&look) && self.loader.misses_something(&look);
+            let missing = !second && !decided && self.loader.misses_something(&look);
             if missing {
                 second = true;
                 std::thread::sleep(self.options.debounce);
@@ -67,9 +68,10 @@ impl Store {
                 break;
             }
             look = self.loader.look();
+            decided = self.loader.has_decided(&look);
         }
         let watched_as_before = self.published.borrow().config.watch_problem.as_deref() == self.watch.problem();
-        if self.unsaved.is_none() && watched_as_before && self.loader.has_decided(&look) {
+        if self.unsaved.is_none() && watched_as_before && decided {
             return;
         }
         let view = self.loader.decide(&look);

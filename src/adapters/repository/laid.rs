@@ -14,6 +14,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -207,7 +208,7 @@ impl Laid {
 /// What one thread has open: most writes go where the last one went.
 pub(super) struct Hand {
     directory: Opened<usize>,
-    file: Opened<usize>,
+    file: Opened<usize, fs::File>,
     /// Whether files are read back when they are whole: of a small one all is still in the processor's caches then.
     reads_back: bool,
     buffer: Vec<u8>,
@@ -233,7 +234,7 @@ impl Hand {
                 let path = laid.directories.get(file.directory).map_or(Path::new(""), |(path, _)| path);
                 laid.ground.directory(path).map_err(|e| laid.failed(path, e))
             })?;
-            lay::open_file(directory.as_fd(), &file.name).map_err(failed)
+            lay::open_file(directory.as_fd(), &file.name).map(fs::File::from).map_err(failed)
         })?;
         lay::store(fd.as_fd(), at, plain).map_err(failed)?;
         control.progress.add_bytes(plain.len() as u64);
@@ -244,7 +245,7 @@ impl Hand {
                 rustix::fs::ftruncate(fd, file.size).map_err(failed)?;
             }
             if self.reads_back && file.size <= AT_ONCE {
-                let differs = read_back::differs(fd.as_fd(), 0, &file.chunks, &mut self.buffer, control);
+                let differs = read_back::differs(fd, 0, &file.chunks, &mut self.buffer, control);
                 if let Some(at) = differs.map_err(failed)?.or_else(|| read_back::parts(&file.chunks, file.size)) {
                     laid.differences.note(&laid.path_of(file), read_back::another_content(at));
                 }

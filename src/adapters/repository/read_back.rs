@@ -8,10 +8,12 @@ use super::{interrupted, lock};
 use crate::adapters::lay::{Ground, Opened};
 use crate::adapters::volume_walk::open_at;
 use rustic_core::{DataId, Id};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::AsFd;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -125,7 +127,7 @@ fn spans(number: usize, content: &Content) -> Vec<Span<'_>> {
 /// # Errors
 /// The system's.
 pub(super) fn differs(
-    file: BorrowedFd<'_>,
+    file: &File,
     mut at: u64,
     chunks: &[Chunk],
     buffer: &mut Vec<u8>,
@@ -137,9 +139,11 @@ pub(super) fn differs(
             buffer.resize(length, 0);
         }
         let buffer = &mut buffer[..length];
-        let is_there = read_at(file, at, buffer)?;
-        if !is_there || DataId::from(Id::new(Sha256::digest(&*buffer).into())) != *id {
-            return Ok(Some(at));
+        match file.read_exact_at(buffer, at) {
+            Ok(()) if DataId::from(Id::new(Sha256::digest(&*buffer).into())) == *id => {}
+            Ok(()) => return Ok(Some(at)),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(Some(at)),
+            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         }
         at += length as u64;
         control.progress.add_bytes(length as u64);
@@ -150,25 +154,11 @@ pub(super) fn differs(
     Ok(None)
 }
 
-/// Fills a buffer; false: the file ends before.
-fn read_at(file: BorrowedFd<'_>, at: u64, buffer: &mut [u8]) -> Result<bool, Errno> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match rustix::io::pread(file, &mut buffer[filled..], at + filled as u64) {
-            Ok(0) => return Ok(false),
-            Ok(n) => filled += n,
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
-}
-
 /// What one thread looks with: files of one directory come one after the other.
 struct Eye<'a> {
     ground: &'a Ground,
     directory: Opened<&'a Path>,
-    file: Opened<usize>,
+    file: Opened<usize, File>,
     buffer: Vec<u8>,
 }
 
@@ -178,8 +168,8 @@ impl<'a> Eye<'a> {
         let file = file.get(span.content, || {
             let parent = path.parent().unwrap_or_else(|| Path::new(""));
             let directory = directory.get(parent, || ground.directory(parent))?;
-            open_at(directory.as_fd(), path.file_name().unwrap_or_default(), OFlags::empty())
+            open_at(directory.as_fd(), path.file_name().unwrap_or_default(), OFlags::empty()).map(File::from)
         })?;
-        differs(file.as_fd(), span.at, span.chunks, buffer, control)
+        differs(file, span.at, span.chunks, buffer, control)
     }
 }
