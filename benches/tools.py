@@ -168,9 +168,8 @@ class SeawallResident(SeawallOnce):
     name = "seawall resident"
     operator = None
 
-    def prepare(self):
-        super().prepare()
-        self.first = True
+    def begin(self):
+        """Starts the operator. Only when its turn has come: it makes the first backup at once, beside whatever else is measured then."""
         with open(f"{self.home}/log", "wb") as log:
             self.operator = subprocess.Popen(self.command("run", "--listen", "127.0.0.1:0"), env=self.env, stdin=subprocess.DEVNULL,
                                              stdout=log, stderr=log)
@@ -192,6 +191,7 @@ class SeawallResident(SeawallOnce):
 
     def initial(self):
         """The operator makes the first backup by itself, at once: its own record tells how long that took."""
+        self.begin()
         patience = time.monotonic() + 900
         while time.monotonic() < patience:
             if self.operator.poll() is not None:
@@ -206,8 +206,7 @@ class SeawallResident(SeawallOnce):
         raise SystemExit("the operator made no first backup within 15 minutes")
 
     def backup(self):
-        if self.first:
-            self.first = False
+        if not self.operator:
             run = self.initial()
             wall = instant(run["finished"]) - instant(run["started"])
             return Cost(wall, self.ticks(), self.peak())
