@@ -116,18 +116,20 @@ fn world(count: usize, now: Timestamp) -> (Desired, Observed) {
         let key = SourceKey { policy, source };
         let slots: Vec<Timestamp> =
             (0..30).rev().map(|day| at("2026-11-23T02:00:00Z") - Duration::from_hours(24 * day)).collect();
-        let list = slots.iter().map(|slot| SnapshotRecord {
-            id: format!("{nth:032x}{:032x}", slot.as_second()),
-            time: *slot,
-            host: "host".into(),
-            source: Some(key.clone()),
-            slot: Some(*slot),
-            run: None,
-            complete: true,
-            files: 1,
-            bytes: 1,
-            added_bytes: 1,
-            imported: None,
+        let list = slots.iter().map(|slot| {
+            Arc::new(SnapshotRecord {
+                id: format!("{nth:032x}{:032x}", slot.as_second()),
+                time: *slot,
+                host: "host".into(),
+                source: Some(key.clone()),
+                slot: Some(*slot),
+                run: None,
+                complete: true,
+                files: 1,
+                bytes: 1,
+                added_bytes: 1,
+                imported: None,
+            })
         });
         own.insert(key.clone(), Arc::new(list.collect::<Vec<_>>()));
         facts.first_seen.insert(key.clone(), slots[0]);

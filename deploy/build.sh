@@ -13,6 +13,7 @@ needs() { # PROGRAM HOW-TO-GET-IT
 }
 needs cargo "install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or newer with rustup (Debian's own cargo is too old)"
 needs cc "run 'apt-get install -y gcc libc6-dev'"
+needs make "run 'apt-get install -y make'"
 
 target=$(rustc -vV | sed -n 's/^host: //p')
 # glibc linked in: the same binary runs on every distribution and in an empty image. Naming the target keeps these flags from

@@ -144,10 +144,11 @@ async fn what_is_not_there_is_an_error_in_json() {
 async fn nothing_that_a_person_or_a_volume_says_becomes_markup() {
     const EVIL: &str = "<script>alert('1')</script>\"&";
     let mut evil = policy("p", vec![source(EVIL)]);
-    for text in [&mut evil.description, &mut evil.criticality, &mut evil.conditions[0].message] {
+    for text in [&mut evil.description, &mut evil.criticality] {
         EVIL.clone_into(text);
     }
     evil.conditions[0].kind = EVIL.into();
+    evil.conditions[0].message = EVIL.into();
     evil.schedule = Some(EVIL.into());
     evil.exempt = Some(EVIL.into());
     evil.sources[0].retention[0].held = Some(Held { reason: EVIL.into(), message: EVIL.into() });

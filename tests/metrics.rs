@@ -43,8 +43,8 @@ fn fresh() -> StatusSnapshot {
     unseen.last_run_successful = None;
     unseen.repositories.clear();
     unseen.retention.clear();
-    unseen.quiesce = Some(QuiesceStatus { mode: Mode::Stop, max_duration_seconds: 600.0, last: None });
-    unseen.drill = Some(undrilled());
+    unseen.quiesce = Some(Box::new(QuiesceStatus { mode: Mode::Stop, max_duration_seconds: 600.0, last: None }));
+    unseen.drill = Some(Box::new(undrilled()));
     let outside = values::unseen(Kind::Database, "supabase", "db");
     let bucket = values::unseen(Kind::Bucket, "cloudflareR2", "files");
     let mut status = status(vec![policy("new", vec![unseen]), outside, bucket]);
@@ -138,7 +138,8 @@ fn what_is_true_is_said() {
     status.config.files[0].valid = false;
     let source = &mut policy_of(&mut status, "p").sources[0];
     let window = Window { run: RunId("1".into()), ended: at(20), seconds: 2.5 };
-    source.quiesce = Some(QuiesceStatus { mode: Mode::Hooks, max_duration_seconds: 600.0, last: Some(window) });
+    source.quiesce =
+        Some(Box::new(QuiesceStatus { mode: Mode::Hooks, max_duration_seconds: 600.0, last: Some(window) }));
     source.retention[0].held = Some(Held { reason: "ShrinkGuard".into(), message: "too many".into() });
     let still = |container: &str, deadline| Quiesced {
         source: SourceKey { policy: "p".into(), source: "v".into() },
@@ -349,15 +350,16 @@ fn scrape_of_2000_policies() {
 fn a_drill_and_a_check_are_told_as_they_were() {
     let mut drilled = source("v");
     let run = values::attempt(RunResult::Success);
-    drilled.drill = Some(DrillStatus {
+    drilled.drill = Some(Box::new(DrillStatus {
         last_success: Some(at(20)),
         last_run: Some(run.clone()),
         seconds: Some(42.5),
         ..undrilled()
-    });
+    }));
     let mut failed = source("w");
     let last_run = Some(values::attempt(RunResult::Failure));
-    failed.drill = Some(DrillStatus { last_success: Some(at(5)), last_run, seconds: Some(7.0), ..undrilled() });
+    failed.drill =
+        Some(Box::new(DrillStatus { last_success: Some(at(5)), last_run, seconds: Some(7.0), ..undrilled() }));
     let mut status = status(vec![policy("p", vec![drilled, failed, source("x")])]);
     let checked = CheckStatus { last_success: Some(at(20)), last_run: Some(run), ..unchecked() };
     status.repositories.get_mut("default").unwrap().check = Some(checked);

@@ -17,8 +17,8 @@ use values::{at, policy, policy_of, source, status, unseen};
 
 const NOW: i64 = 90_000;
 
-fn snapshot(id: char, seconds: i64) -> SnapshotRecord {
-    SnapshotRecord {
+fn snapshot(id: char, seconds: i64) -> Arc<SnapshotRecord> {
+    Arc::new(SnapshotRecord {
         id: id.to_string().repeat(64),
         time: at(seconds),
         host: "host-1".into(),
@@ -30,7 +30,7 @@ fn snapshot(id: char, seconds: i64) -> SnapshotRecord {
         files: 3,
         bytes: 4_096,
         added_bytes: 10,
-    }
+    })
 }
 
 fn protected(name: &str, volume: &str, id: char, criticality: &str) -> PolicyStatus {

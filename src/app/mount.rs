@@ -80,9 +80,9 @@ pub fn attach(
 /// What a path leads to.
 enum Spot {
     /// A directory that is not in a snapshot, with what is in it: snapshots by name, or further directories.
-    Above(BTreeMap<String, Option<SnapshotRecord>>),
+    Above(BTreeMap<String, Option<Arc<SnapshotRecord>>>),
     /// Something in a snapshot.
-    Within(Box<SnapshotRecord>, PathBuf),
+    Within(Arc<SnapshotRecord>, PathBuf),
 }
 
 impl Mounted {
@@ -100,13 +100,13 @@ impl Mounted {
         let policy = match &self.root {
             Root::Snapshot(id) => {
                 let snapshot = self.with(|adapter| adapter.snapshot(id))?;
-                return Ok(Some(Spot::Within(Box::new(snapshot), path.to_owned())));
+                return Ok(Some(Spot::Within(snapshot, path.to_owned())));
             }
             Root::Policy(policy) => policy,
         };
         let all = self.with(RepositoryAdapter::snapshots)?;
         let own = all.into_iter().filter(|snapshot| snapshot.host == self.host);
-        let mut sources: BTreeMap<String, Vec<SnapshotRecord>> = BTreeMap::new();
+        let mut sources: BTreeMap<String, Vec<Arc<SnapshotRecord>>> = BTreeMap::new();
         for snapshot in own {
             let Some(source) = snapshot.source.clone().filter(|source| source.policy == *policy) else { continue };
             sources.entry(source.source.replace('/', "_")).or_default().push(snapshot);
@@ -127,7 +127,7 @@ impl Mounted {
             return Ok(Some(Spot::Above(named.into_iter().map(|(name, snapshot)| (name, Some(snapshot))).collect())));
         };
         let found = name(part).and_then(|name| named.remove(name));
-        Ok(found.map(|snapshot| Spot::Within(Box::new(snapshot), parts.as_path().to_owned())))
+        Ok(found.map(|snapshot| Spot::Within(snapshot, parts.as_path().to_owned())))
     }
 
     /// A file with where its parts lie, looked up once.
@@ -154,7 +154,7 @@ fn name(part: Component<'_>) -> Option<&str> {
 }
 
 /// Snapshots under names that sort as they were made, and the newest complete one as `latest` too.
-fn by_time(mut list: Vec<SnapshotRecord>) -> BTreeMap<String, SnapshotRecord> {
+fn by_time(mut list: Vec<Arc<SnapshotRecord>>) -> BTreeMap<String, Arc<SnapshotRecord>> {
     list.sort_by_key(|snapshot| snapshot.time);
     let latest = list.iter().rev().find(|snapshot| snapshot.complete).cloned();
     let mut named = BTreeMap::new();
@@ -200,7 +200,7 @@ impl Mounted {
                 })?;
                 let root = within.as_os_str().is_empty().then_some(snapshot.time);
                 let dated = |entry: TreeEntry| TreeEntry { mtime: root.or(entry.mtime), ..entry };
-                found.map(|entry| (snapshot.id, dated(entry)))
+                found.map(|entry| (snapshot.id.clone(), dated(entry)))
             }
         })
     }
@@ -213,7 +213,7 @@ impl Mounted {
                 .into_iter()
                 .map(|(name, snapshot)| {
                     let at = snapshot.as_ref().map(|snapshot| snapshot.time);
-                    (snapshot.map(|snapshot| snapshot.id).unwrap_or_default(), directory(&path.join(name), at))
+                    (snapshot.map(|snapshot| snapshot.id.clone()).unwrap_or_default(), directory(&path.join(name), at))
                 })
                 .collect(),
             Some(Spot::Within(snapshot, within)) => {
@@ -280,18 +280,20 @@ mod tests {
 
     #[test]
     fn snapshots_of_one_second_have_two_names_and_the_newest_complete_one_a_third() {
-        let snapshot = |id: &str, seconds: i64, complete| SnapshotRecord {
-            id: id.repeat(16),
-            time: jiff::Timestamp::from_second(seconds).unwrap(),
-            host: String::new(),
-            source: None,
-            slot: None,
-            run: None,
-            complete,
-            files: 0,
-            bytes: 0,
-            added_bytes: 0,
-            imported: None,
+        let snapshot = |id: &str, seconds: i64, complete| {
+            Arc::new(SnapshotRecord {
+                id: id.repeat(16),
+                time: jiff::Timestamp::from_second(seconds).unwrap(),
+                host: String::new(),
+                source: None,
+                slot: None,
+                run: None,
+                complete,
+                files: 0,
+                bytes: 0,
+                added_bytes: 0,
+                imported: None,
+            })
         };
         let named = by_time(vec![snapshot("a", 0, true), snapshot("b", 0, true), snapshot("c", 61, false)]);
         let told: Vec<(&str, &str)> = named.iter().map(|(name, s)| (name.as_str(), &s.id[..1])).collect();

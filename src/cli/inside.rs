@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `ls`.
 #[derive(Debug, clap::Args)]
@@ -63,7 +64,7 @@ pub struct Diff {
 /// A snapshot, where it is, and a path in it.
 struct Place {
     repository: String,
-    snapshot: SnapshotRecord,
+    snapshot: Arc<SnapshotRecord>,
     path: PathBuf,
 }
 
@@ -213,7 +214,7 @@ fn listing(list: &[TreeEntry], style: Style) -> String {
 }
 
 fn title(place: &Place) -> String {
-    let SnapshotRecord { id, time, source, files, .. } = &place.snapshot;
+    let SnapshotRecord { id, time, source, files, .. } = &*place.snapshot;
     let source = source.as_ref().map_or_else(|| "something else".to_owned(), ToString::to_string);
     format!("{} of {source}, {}, in {}: {}", short_id(id), seconds(*time), place.repository, count(*files, "file"))
 }
@@ -233,9 +234,9 @@ pub(super) fn lookup(
     options: &Options,
     name: &str,
     repository: Option<&str>,
-) -> anyhow::Result<(String, SnapshotRecord, bool)> {
+) -> anyhow::Result<(String, Arc<SnapshotRecord>, bool)> {
     let mut trouble = None;
-    let mut fits: Vec<(String, SnapshotRecord)> = Vec::new();
+    let mut fits: Vec<(String, Arc<SnapshotRecord>)> = Vec::new();
     for known in peek.desired().repositories.keys().filter(|known| repository.is_none_or(|name| name == *known)) {
         match peek.with(known, RepositoryAdapter::snapshots) {
             Ok(all) => fits.extend(all.into_iter().map(|snapshot| (known.clone(), snapshot))),

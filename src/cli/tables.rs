@@ -81,7 +81,7 @@ fn policy_row(policy: &PolicyStatus, now: Timestamp) -> [Field; 8] {
         })
         .into(),
         unless_exempt(if known { bytes(size(policy)) } else { "?".to_owned() }).into(),
-        ready.map_or_else(|| "Unknown".to_owned(), |condition| condition.reason.clone()).into(),
+        ready.map_or("Unknown", |condition| &condition.reason).into(),
     ]
 }
 
@@ -100,7 +100,7 @@ fn watched_row(policy: &PolicyStatus, watched: &Watched, ready: Option<&Conditio
         relative_or(watched.next_look, now, "-").into(),
         "-".into(),
         "-".into(),
-        ready.map_or_else(|| "Unknown".to_owned(), |condition| condition.reason.clone()).into(),
+        ready.map_or("Unknown", |condition| &condition.reason).into(),
     ]
 }
 
@@ -324,11 +324,11 @@ pub fn conditions(list: &[Condition], style: Style, now: Timestamp) -> String {
         .iter()
         .map(|condition| {
             [
-                condition.kind.as_str().into(),
+                (&*condition.kind).into(),
                 Field::toned(truth_word(condition.status), truth_tone(condition.status)),
                 relative_or(condition.last_transition_time, now, "-").into(),
-                condition.reason.as_str().into(),
-                condition.message.as_str().into(),
+                (&*condition.reason).into(),
+                (&*condition.message).into(),
             ]
         })
         .collect();

@@ -28,7 +28,7 @@ pub(super) fn between(before: &StatusSnapshot, after: &StatusSnapshot, now: Time
         }
         for condition in &policy.conditions {
             let was = old.and_then(|o| o.conditions.iter().find(|c| c.kind == condition.kind));
-            let quiet = matches!(condition.kind.as_str(), "Ready" | "Progressing" | "ObjectivesMet");
+            let quiet = matches!(&*condition.kind, "Ready" | "Progressing" | "ObjectivesMet");
             let same = was.is_none_or(|w| w.status == condition.status && w.reason == condition.reason);
             // A removal that is due comes and goes with every backup; its run makes an event of its own.
             let passing = condition.reason == "RemovalDue" || was.is_some_and(|w| w.reason == "RemovalDue");

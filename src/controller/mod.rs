@@ -30,7 +30,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// A pass is made at least this often, whatever does not happen.
-const HEARTBEAT: Duration = Duration::from_mins(2);
+const HEARTBEAT: Duration = Duration::from_mins(5);
 
 /// How often it is looked whether the wall clock was moved, or the host slept: then a pass is made.
 const GLANCE: Duration = Duration::from_secs(30);

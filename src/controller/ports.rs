@@ -287,7 +287,7 @@ pub struct AcceptedDocument {
     /// Line of the document in the file.
     pub line: usize,
     /// The document as it was written.
-    pub text: String,
+    pub text: Arc<str>,
     /// Hash of its meaning.
     pub digest: String,
     /// Changes of meaning since it was first accepted. Goes on counting when a withdrawn name comes back.

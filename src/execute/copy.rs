@@ -19,13 +19,13 @@ pub(super) async fn of_slot(
     executor: &Executor,
     work: &Work,
     action: &BackupAction,
-) -> Option<(Arc<Repository>, SnapshotRecord)> {
+) -> Option<(Arc<Repository>, Arc<SnapshotRecord>)> {
     let names = &work.desired.policies.get(&action.source.policy)?.backup()?.repositories;
     for name in names.iter().filter(|name| !is_remote(work, name)) {
         let Some(repository) = work.desired.repositories.get(name).cloned() else { continue };
         let (registry, asked) = (Arc::clone(&executor.registry), Arc::clone(&repository));
         let listed = blocking(move || registry.with_existing(&asked, RepositoryAdapter::snapshots)).await;
-        let right = |record: &SnapshotRecord| {
+        let right = |record: &Arc<SnapshotRecord>| {
             record.source.as_ref() == Some(&action.source)
                 && record.host == executor.host
                 && record.slot == Some(action.slot)
@@ -42,7 +42,7 @@ pub(super) async fn of_slot(
 pub(super) async fn attempt(
     executor: &Executor,
     job: Job,
-    (from, record): (Arc<Repository>, SnapshotRecord),
+    (from, record): (Arc<Repository>, Arc<SnapshotRecord>),
     control: &RunControl,
 ) -> Result<BackupReport, RepositoryError> {
     let cancel = control.cancel.child_token();

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What archives are taken for.
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// It cannot be opened or listed.
-    pub fn snapshots(&self, repository: &Repository) -> Result<Vec<SnapshotRecord>, RepositoryError> {
+    pub fn snapshots(&self, repository: &Repository) -> Result<Vec<Arc<SnapshotRecord>>, RepositoryError> {
         let Some(adapter) = self.registry.open_existing(repository)? else { return Ok(Vec::new()) };
         let mut all = adapter.snapshots().inspect_err(|error| self.registry.after(repository, error))?;
         all.retain(|snapshot| snapshot.source.as_ref() == Some(self.source) && snapshot.host == self.host);
@@ -128,8 +129,8 @@ impl Import<'_> {
         unpacked: &Path,
         repository: &Repository,
         control: &Control,
-    ) -> Result<SnapshotRecord, RepositoryError> {
-        let made_of_it = |snapshot: &SnapshotRecord| snapshot.imported.as_deref() == Some(order.digest);
+    ) -> Result<Arc<SnapshotRecord>, RepositoryError> {
+        let made_of_it = |snapshot: &Arc<SnapshotRecord>| snapshot.imported.as_deref() == Some(order.digest);
         if let Some(there) = self.snapshots(repository)?.into_iter().find(made_of_it) {
             return Ok(there);
         }

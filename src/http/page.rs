@@ -185,7 +185,7 @@ fn policy_row(policy: &PolicyStatus, now: Timestamp) -> PolicyRow<'_> {
             .iter()
             .map(|condition| Badge {
                 kind: &condition.kind,
-                tone: match (condition.kind.as_str(), condition.status) {
+                tone: match (&*condition.kind, condition.status) {
                     // These two say what is going on, not whether it is well.
                     ("Suspended", Truth::True) => "warn",
                     ("Suspended" | "Progressing", _) | (_, Truth::Unknown) => "calm",

@@ -248,7 +248,7 @@ fn list(
     registry: &Registry,
     repository: &Repository,
     create: bool,
-) -> Result<Option<Vec<SnapshotRecord>>, RepositoryError> {
+) -> Result<Option<Vec<Arc<SnapshotRecord>>>, RepositoryError> {
     if create {
         return registry.with(repository, RepositoryAdapter::snapshots).map(Some);
     }
@@ -256,9 +256,12 @@ fn list(
     adapter.snapshots().map(Some).inspect_err(|error| registry.after(repository, error))
 }
 
+/// A host's own snapshots by source.
+type Own = BTreeMap<SourceKey, Arc<Vec<Arc<SnapshotRecord>>>>;
+
 /// This host's own snapshots by source, oldest first, and the number of all others.
-fn group(snapshots: Vec<SnapshotRecord>, host: &str) -> (BTreeMap<SourceKey, Arc<Vec<SnapshotRecord>>>, u64) {
-    let mut own: BTreeMap<SourceKey, Vec<SnapshotRecord>> = BTreeMap::new();
+fn group(snapshots: Vec<Arc<SnapshotRecord>>, host: &str) -> (Own, u64) {
+    let mut own: BTreeMap<SourceKey, Vec<Arc<SnapshotRecord>>> = BTreeMap::new();
     let mut foreign = 0;
     for snapshot in snapshots {
         match &snapshot.source {

@@ -7,6 +7,7 @@ use super::{Observed, SourceKey, TargetKey, backups, coverage, duties, prune, re
 use crate::policy::{BackupSpec, Desired, Policy, Treatment};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What is to be done now, and why.
 ///
@@ -113,8 +114,12 @@ fn protect(
         }
         let target = Target::of(&key, spec.drill_repository(), observed);
         let drill = duties::drill(policy, spec, &key, &target, observed, now);
-        // What is overdue is so from its deadline on, whoever looks when.
-        let deadlines = [conclusion.deadline, drill.decision.deadline].into_iter().flatten().filter(|at| *at >= now);
+        // What is overdue is so from its deadline on, and a recovery point older than promised from the second after,
+        // whoever looks when.
+        let exceeded = policy.objectives.rpo.zip(conclusion.last_success);
+        let exceeded = exceeded.and_then(|(rpo, last)| last.checked_add(rpo + Duration::from_secs(1)).ok());
+        let deadlines = [conclusion.deadline, drill.decision.deadline, exceeded];
+        let deadlines = deadlines.into_iter().flatten().filter(|at| *at >= now);
         let wakes = [conclusion.wake_at, drill.wake_at].into_iter().flatten().chain(deadlines).min();
         plan.wake_at = backups::earliest(plan.wake_at, wakes);
         plan.missed_duties.extend(drill.missed);

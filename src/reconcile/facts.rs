@@ -8,6 +8,7 @@ use super::{Operation, RunResult, SourceKey, TargetKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that is remembered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub struct TargetFacts {
     /// Every slot up to and including this instant has been answered by a run or counted as missed.
     pub accounted: Option<Timestamp>,
     /// The newest backup run that ended, however it ended.
-    pub last_run: Option<Attempt>,
+    pub last_run: Option<Arc<Attempt>>,
     /// When the newest successful backup began: the recovery point that it gives.
     pub last_success: Option<Timestamp>,
     /// The slot that it was for.
@@ -68,7 +69,7 @@ pub struct TargetFacts {
     /// No further attempt is made before this instant.
     pub retry_at: Option<Timestamp>,
     /// The newest forget run that ended.
-    pub last_forget: Option<Attempt>,
+    pub last_forget: Option<Arc<Attempt>>,
 }
 
 /// One ended run, in short.
@@ -96,7 +97,7 @@ pub struct RepositoryFacts {
     /// When something was last forgotten in it.
     pub last_forget: Option<Timestamp>,
     /// The newest prune that ended.
-    pub last_prune: Option<Attempt>,
+    pub last_prune: Option<Arc<Attempt>>,
     /// No prune is tried before this instant.
     pub retry_at: Option<Timestamp>,
     /// Prunes that failed since the last success.

@@ -5,6 +5,7 @@ use super::observed::{RepositoryHealth, RepositoryState, SnapshotRecord};
 use super::{Observed, RunResult, SourceKey};
 use crate::policy::Schedule;
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long after a slot its source becomes overdue when the policy names no `startingDeadline`.
@@ -16,7 +17,7 @@ pub(super) struct Target<'a> {
     pub facts: Option<&'a TargetFacts>,
     /// The listing, when the repository could be listed.
     pub state: Option<&'a RepositoryState>,
-    pub snapshots: &'a [SnapshotRecord],
+    pub snapshots: &'a [Arc<SnapshotRecord>],
     /// When the newest complete snapshot was begun.
     pub last_success: Option<Timestamp>,
     /// The slot that it answered.

@@ -114,7 +114,7 @@ pub struct RepositoryState {
     /// When it was last listed with success; `None`: never.
     pub listed_at: Option<Timestamp>,
     /// This host's own snapshots by source, each list oldest first.
-    pub own: BTreeMap<SourceKey, Arc<Vec<SnapshotRecord>>>,
+    pub own: BTreeMap<SourceKey, Arc<Vec<Arc<SnapshotRecord>>>>,
     /// Snapshots that are not this host's own: other hosts', or made by other programs. Never touched.
     pub foreign: u64,
     /// Whether the key is one that Seawall made (and so has to be exported by a person).

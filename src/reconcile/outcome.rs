@@ -7,6 +7,7 @@ use super::verification::{CheckReport, DrillReport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// The name of one run: sorts by start time, unique on a host. Written `20261123T130512Z-3f9a1c`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,7 +148,7 @@ pub struct Outcome {
     pub message: String,
     /// The snapshot that a backup made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<SnapshotRecord>,
+    pub snapshot: Option<Arc<SnapshotRecord>>,
     /// What a restore brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,

@@ -5,6 +5,7 @@ use super::{Attempt, SourceKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Restore a snapshot where nobody needs it, and look at it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -201,10 +202,10 @@ pub struct DutyFacts {
     /// Every slot up to and including this instant has been answered by a run or counted as missed.
     pub accounted: Option<Timestamp>,
     /// The newest run that ended, however it ended.
-    pub last_run: Option<Attempt>,
+    pub last_run: Option<Arc<Attempt>>,
     /// The newest that was not ended from outside, and so says something.
     #[serde(default)]
-    pub judged: Option<Attempt>,
+    pub judged: Option<Arc<Attempt>>,
     /// When the newest that succeeded ended.
     pub last_success: Option<Timestamp>,
     /// The slot that it was for.

@@ -9,6 +9,7 @@ use crate::reconcile::watch::Watched;
 use crate::reconcile::{Attempt, Operation, RunResult, SnapshotRecord, Undo, Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,13 +160,13 @@ pub enum Truth {
 pub struct Condition {
     /// `Ready`, `Accepted`, `BackupFresh`, …
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Whether it holds.
     pub status: Truth,
     /// One CamelCase word for programs.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// A sentence for people.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// When `status` last changed.
     pub last_transition_time: Option<Timestamp>,
 }
@@ -220,7 +221,7 @@ pub struct PolicyStatus {
     pub sources: Vec<SourceStatus>,
     /// What is known of the source, where it is outside the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watched: Option<Watched>,
+    pub watched: Option<Box<Watched>>,
 }
 
 impl PolicyStatus {
@@ -246,7 +247,7 @@ pub struct SourceStatus {
     /// The recovery point: when the newest complete snapshot was begun that is in every repository of the policy.
     pub last_success: Option<Timestamp>,
     /// The newest ended backup run, of those into any repository.
-    pub last_run: Option<Attempt>,
+    pub last_run: Option<Arc<Attempt>>,
     /// Whether the newest ended backup run into every repository was a success; `None` before the first.
     pub last_run_successful: Option<bool>,
     /// When it is overdue.
@@ -263,10 +264,10 @@ pub struct SourceStatus {
     pub retention: Vec<RetentionDecision>,
     /// Drills; `None` where none is scheduled and none was ever made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drill: Option<DrillStatus>,
+    pub drill: Option<Box<DrillStatus>>,
     /// How its containers are made to stand still; `None`: they are not.
     #[serde(default)]
-    pub quiesce: Option<QuiesceStatus>,
+    pub quiesce: Option<Box<QuiesceStatus>>,
 }
 
 /// How the containers of a source are made to stand still.
@@ -294,9 +295,9 @@ pub struct SourceRepositoryStatus {
     /// Bytes of the newest complete snapshot's files.
     pub bytes: u64,
     /// The newest complete snapshot.
-    pub newest: Option<SnapshotRecord>,
+    pub newest: Option<Arc<SnapshotRecord>>,
     /// The newest ended backup run.
-    pub last_run: Option<Attempt>,
+    pub last_run: Option<Arc<Attempt>>,
 }
 
 /// One repository.
@@ -320,7 +321,7 @@ pub struct RepositoryStatus {
     /// When something was last forgotten in it.
     pub last_forget: Option<Timestamp>,
     /// The newest prune.
-    pub last_prune: Option<Attempt>,
+    pub last_prune: Option<Arc<Attempt>>,
     /// Checks; `None` where none is scheduled and none was ever made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<CheckStatus>,
@@ -334,7 +335,7 @@ pub struct StoredSnapshot {
     pub repository: String,
     /// The snapshot.
     #[serde(flatten)]
-    pub snapshot: SnapshotRecord,
+    pub snapshot: Arc<SnapshotRecord>,
 }
 
 /// One volume of the host.

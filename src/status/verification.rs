@@ -4,6 +4,7 @@ use crate::reconcile::plan::Verdict;
 use crate::reconcile::{Attempt, CheckReport, DrillReport};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The drills of one source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct DrillStatus {
     /// When the newest that passed ended.
     pub last_success: Option<Timestamp>,
     /// The newest one that ended by itself: one that was ended from outside says nothing.
-    pub last_run: Option<Attempt>,
+    pub last_run: Option<Arc<Attempt>>,
     /// How long the newest that passed took, from the order to the end of the last check, seconds.
     pub seconds: Option<f64>,
     /// What the newest one found, if it came so far.
@@ -50,7 +51,7 @@ pub struct CheckStatus {
     /// When the newest that found nothing ended.
     pub last_success: Option<Timestamp>,
     /// The newest one that ended.
-    pub last_run: Option<Attempt>,
+    pub last_run: Option<Arc<Attempt>>,
     /// What the newest one that came to its end found.
     pub report: Option<CheckReport>,
     /// Since when all data was read: the oldest share's last reading. `None` until every share has been.

@@ -71,7 +71,7 @@ pub(super) fn references(document: &Document) -> impl Iterator<Item = &str> {
 }
 
 /// The document as it was written.
-fn text(document: &Document) -> &str {
+pub(super) fn text(document: &Document) -> &Arc<str> {
     match document {
         Document::Policy(policy) => &policy.text,
         Document::Repository { text, .. } => text,
@@ -84,7 +84,7 @@ pub(super) fn is_recorded(record: &AcceptedDocument, file: &Path, document: &Doc
         && record.file == file
         && record.line == line(document)
         && record.digest == digest(document)
-        && record.text == text(document)
+        && record.text == *text(document)
 }
 
 /// What is kept of it across restarts.
@@ -95,7 +95,7 @@ pub(super) fn record(file: &Path, document: &Document, generation: u64) -> Accep
         name,
         file: file.to_owned(),
         line: line(document),
-        text: text(document).to_owned(),
+        text: Arc::clone(text(document)),
         digest: digest(document).to_owned(),
         generation,
         in_force: true,

@@ -20,7 +20,7 @@ impl LastKnownGood {
     /// in force; see [`Self::unreadable`].
     pub fn restore(records: Vec<AcceptedDocument>) -> Self {
         let mut good = Self::default();
-        for record in records {
+        for record in &records {
             if record.in_force {
                 let parsed = policy::parse(&record.file, record.text.as_bytes());
                 if parsed.errors.is_empty() {
@@ -33,8 +33,9 @@ impl LastKnownGood {
                     good.unreadable.entry(record.file.clone()).or_default().push(record.name.clone());
                 }
             }
-            good.records.insert((record.kind.clone(), record.name.clone()), record);
         }
+        // All at once: a map that is filled in order is half empty.
+        good.records = records.into_iter().map(|record| ((record.kind.clone(), record.name.clone()), record)).collect();
         good
     }
 
@@ -67,11 +68,16 @@ impl LastKnownGood {
         self.in_force.clear();
         for (file, document) in documents {
             let key = document::key(document);
-            let before = self.records.get(&key);
-            if !before.is_some_and(|record| document::is_recorded(record, file, document)) {
-                let generation = self.next_generation(&key, document::digest(document));
-                self.records.insert(key.clone(), document::record(file, document, generation));
-                changed = true;
+            match self.records.get_mut(&key) {
+                // One text for both, where a start has made two.
+                Some(record) if document::is_recorded(record, file, document) => {
+                    record.text = Arc::clone(document::text(document));
+                }
+                _ => {
+                    let generation = self.next_generation(&key, document::digest(document));
+                    self.records.insert(key.clone(), document::record(file, document, generation));
+                    changed = true;
+                }
             }
             there.insert(key);
             self.in_force.entry(file.clone()).or_default().push(Arc::clone(document));

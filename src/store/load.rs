@@ -26,7 +26,7 @@ const FILES_PER_THREAD: usize = 64;
 
 /// Every file is read this often, whatever its file system says of it: a program that has it mapped may change it
 /// unseen, and a network may tell of changes late.
-const READ_ALL: Duration = Duration::from_mins(5);
+const READ_ALL: Duration = Duration::from_mins(15);
 
 type Hash = [u8; 32];
 
@@ -202,8 +202,11 @@ impl Loader {
     }
 
     /// Whether what is in force was decided upon just this.
-    pub fn has_decided(&self, look: &Look) -> bool {
-        self.decided.as_ref().is_some_and(|decided| decided.is_as(look))
+    pub fn has_decided(&mut self, look: &Look) -> bool {
+        let Some(decided) = self.decided.as_mut().filter(|decided| decided.is_as(look)) else { return false };
+        // Of two lists that say the same, one is enough.
+        decided.files = Arc::clone(&look.files);
+        true
     }
 
     /// Decides what is in force now.

@@ -30,6 +30,14 @@ fn a_fresh_source_waits_for_its_slot() {
 }
 
 #[test]
+fn the_second_in_which_a_promise_is_broken_is_one_to_wake_at() {
+    let promising = World::new(&[daily("p", "objectives: {rpo: 12h}")]).backed_up(&data(), &["2026-11-23T02:00:00Z"]);
+    assert_eq!(promising.plan().wake_at, Some(at("2026-11-23T14:00:01Z")));
+    let broken = promising.at("2026-11-23T14:00:02Z");
+    assert_eq!(broken.plan().wake_at, Some(at("2026-11-24T02:00:00Z")));
+}
+
+#[test]
 fn a_slot_that_has_come_is_answered_once() {
     let world = World::new(&[daily("p", "")]).backed_up(&data(), &["2026-11-22T02:00:00Z"]).at("2026-11-23T02:00:01Z");
     let plan = world.plan();

@@ -2,6 +2,7 @@
 
 use crate::world::{World, at, attempt, daily, forgets, key};
 use seawall::reconcile::{Action, Operation, Request, RunResult};
+use std::sync::Arc;
 
 const SLOTS: [&str; 5] = [
     "2026-11-19T02:00:00Z",
@@ -95,7 +96,7 @@ fn the_newest_complete_one_stays_whatever_comes_after() {
 fn what_was_forgotten_after_the_listing_is_not_forgotten_again() {
     let mut world = world("{keepLast: 3}");
     let mut forgot = attempt(at(SLOTS[4]), RunResult::Success);
-    forgot.finished = world.now;
+    Arc::make_mut(&mut forgot).finished = world.now;
     world.target(&data()).last_forget = Some(forgot);
     assert_eq!(forgets(&world.plan()).len(), 0);
 }
@@ -115,7 +116,7 @@ fn a_removal_waits_for_every_run_in_its_repository() {
 fn a_failed_removal_is_not_hammered() {
     let mut world = world("{keepLast: 3}");
     let mut forgot = attempt(at(SLOTS[4]), RunResult::Failure);
-    forgot.finished = at("2026-11-23T11:30:00Z");
+    Arc::make_mut(&mut forgot).finished = at("2026-11-23T11:30:00Z");
     world.target(&data()).last_forget = Some(forgot);
     assert_eq!(held(&world).as_deref(), Some("LastForgetFailed"));
     assert_eq!(forgets(&world.at("2026-11-23T12:31:00Z").plan()).len(), 1);
@@ -125,7 +126,7 @@ fn a_failed_removal_is_not_hammered() {
 fn an_interrupted_removal_goes_on_at_once() {
     let mut world = world("{keepLast: 3}");
     let mut forgot = attempt(at(SLOTS[4]), RunResult::Interrupted);
-    forgot.finished = at("2026-11-23T11:30:00Z");
+    Arc::make_mut(&mut forgot).finished = at("2026-11-23T11:30:00Z");
     world.target(&data()).last_forget = Some(forgot);
     assert_eq!(forgets(&world.plan()).len(), 1);
 }

@@ -89,7 +89,7 @@ impl World {
         let repository = self.repositories.get_mut("default").unwrap();
         let list = Arc::make_mut(repository.own.entry(key.clone()).or_default());
         let id = format!("{:08x}{}", list.len(), "0".repeat(56));
-        list.push(SnapshotRecord {
+        list.push(Arc::new(SnapshotRecord {
             id: id.clone(),
             time: at(slot),
             host: "host".into(),
@@ -101,7 +101,7 @@ impl World {
             files: 1,
             bytes: 1,
             added_bytes: 1,
-        });
+        }));
         id
     }
 
@@ -196,13 +196,13 @@ pub fn empty(now: Timestamp) -> RepositoryState {
     }
 }
 
-pub fn attempt(slot: Timestamp, result: RunResult) -> Attempt {
-    Attempt {
+pub fn attempt(slot: Timestamp, result: RunResult) -> Arc<Attempt> {
+    Arc::new(Attempt {
         run: RunId("earlier".into()),
         slot: Some(slot),
         started: slot,
         finished: slot.saturating_add(SignedDuration::from_secs(60)).unwrap(),
         result,
         message: "as it was".into(),
-    }
+    })
 }

@@ -51,7 +51,7 @@ fn a_snapshot_says_the_same_to_everyone() {
     let written = lab.backup(&lab.open(), 5).unwrap().snapshot.unwrap();
     assert_eq!(lab.open().snapshots().unwrap(), std::slice::from_ref(&written));
     assert_eq!((written.files, written.bytes, written.host.as_str()), (2, 7, HOST));
-    assert_eq!((written.source, written.slot), (Some(key()), meta(5).slot));
+    assert_eq!((written.source.clone(), written.slot), (Some(key()), meta(5).slot));
     let json: serde_json::Value = serde_json::from_str(&lab.restic(&["snapshots", "--json"])).unwrap();
     assert_eq!(json[0]["hostname"], HOST);
     assert_eq!(json[0]["paths"], serde_json::json!(["/data"]));
@@ -150,7 +150,7 @@ fn a_manifest_that_changed_is_stored_although_nothing_else_did() {
     lab.backup(&repository, 0).unwrap();
     let mut changed = meta(1);
     changed.manifest["volume"]["driver"] = "lacol".into();
-    let id = repository.backup(&lab.tree(), &changed, &Control::default()).unwrap().snapshot.unwrap().id;
+    let id = repository.backup(&lab.tree(), &changed, &Control::default()).unwrap().snapshot.unwrap().id.clone();
     let stored = lab.restic(&["dump", &id, "/.seawall.json"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stored).unwrap(), changed.manifest);
 }

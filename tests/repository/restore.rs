@@ -72,7 +72,7 @@ fn a_part_is_restored_alone() {
     lab.write("four", "4");
     fs::set_permissions(lab.volume().join("a/b"), fs::Permissions::from_mode(0o2751)).unwrap();
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let into = target(&lab);
     assert_eq!(restore(&repository, &id, "a/b", &into).files, 2);
     assert_eq!(differences(&lab.volume().join("a/b"), &into), Vec::<String>::new());
@@ -102,7 +102,7 @@ fn what_is_in_a_snapshot_is_shown_without_restoring_it() {
     lab.write(".env", "A=1\n");
     symlink("three", lab.volume().join("a/link")).unwrap();
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let list = |path: &str, deep: bool| {
         let mut found = Vec::new();
         repository
@@ -165,7 +165,7 @@ fn a_damaged_pack_is_named_with_the_file_that_needs_it() {
     lab.write("whole", noise(100));
     lab.write("media/film", noise(40 << 20));
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let into = target(&lab);
     let largest = packs(&lab).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
     let sound = fs::read(&largest).unwrap();
@@ -202,7 +202,7 @@ fn a_full_disk_and_a_signal_end_a_restore() {
     let lab = Lab::new();
     lab.write("film", noise(30 << 20));
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let small = lab.dir.path().join("small");
     let _disk = Mounted::tmpfs(&small, "size=8m");
     let error = repository.restore(&id, Path::new(ROOT), &small, &Control::default()).unwrap_err();
@@ -228,7 +228,7 @@ fn nothing_is_followed_and_nothing_is_written_over() {
     let lab = Lab::new();
     lab.write("d/file", "restored");
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let into = target(&lab);
     let outside = lab.dir.path().join("outside");
     fs::create_dir(&outside).unwrap();
@@ -247,7 +247,7 @@ fn every_difference_is_found() {
     lab.write("kept/last", "");
     symlink("file", lab.volume().join("kept/link")).unwrap();
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let changes: [(Change, &str); 9] = [
         (|at| fs::remove_file(at.join("file")).unwrap(), "kept/file: is in the snapshot and not here"),
         (|at| fs::write(at.join("added"), "").unwrap(), "kept/added: is not in the snapshot"),
@@ -307,7 +307,7 @@ fn a_sample_reads_a_part() {
         lab.write(&format!("{nth}"), nth.to_string());
     }
     let repository = lab.open();
-    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id;
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
     let read = |percent, seed| {
         let sample = Sample { percent, seed };
         let verified = repository.verify(&id, Path::new(ROOT), &lab.volume(), sample, &Control::default()).unwrap();

@@ -7,7 +7,7 @@ use seawall::reconcile::SourceKey;
 fn ids(repository: &RepositoryAdapter) -> Vec<String> {
     let mut snapshots = repository.snapshots().unwrap();
     snapshots.sort_by_key(|snapshot| snapshot.time);
-    snapshots.into_iter().map(|snapshot| snapshot.id).collect()
+    snapshots.into_iter().map(|snapshot| snapshot.id.clone()).collect()
 }
 
 fn forget(repository: &RepositoryAdapter, source: &SourceKey, ids: &[String]) -> Result<Vec<String>, Reason> {

@@ -29,7 +29,7 @@ fn restic_reads_what_seawall_wrote_and_the_other_way_round() {
 
     let into = place.lab.dir.path().join("into");
     fs::create_dir(&into).unwrap();
-    let id = second.snapshot.unwrap().id;
+    let id = second.snapshot.unwrap().id.clone();
     repository.restore(&id, Path::new(""), &into, &Control::default()).unwrap();
     assert_eq!(differences(&place.lab.volume(), &into), Vec::<String>::new());
     let verified = repository.verify(&id, Path::new(""), &into, Sample::default(), &Control::default()).unwrap();
@@ -51,7 +51,7 @@ fn what_retention_drops_is_freed_in_two_steps() {
     fs::remove_file(place.lab.volume().join("drop")).unwrap();
     place.lab.backup(&repository, 1).unwrap();
     let forgotten = repository.forget(&key(), HOST, std::slice::from_ref(&first.id), &Control::default()).unwrap();
-    assert_eq!((forgotten.ids, forgotten.retained), (vec![first.id], 0));
+    assert_eq!((forgotten.ids, forgotten.retained), (vec![first.id.clone()], 0));
     let report = repository.prune(&Control::default()).unwrap();
     assert!(report.marked_bytes > 15 << 20, "{report:?}");
     place.check();

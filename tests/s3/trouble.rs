@@ -94,7 +94,7 @@ fn what_a_lock_of_the_bucket_holds_is_no_failure() {
     assert_eq!(repository.snapshots().unwrap().len(), 2);
     // Without the lock: forgotten, and then the prune cannot remove the old index.
     let free = place.open();
-    free.forget(&key(), HOST, &[first.id], &Control::default()).unwrap();
+    free.forget(&key(), HOST, std::slice::from_ref(&first.id), &Control::default()).unwrap();
     let error = repository.prune(&Control::default()).unwrap_err();
     assert_eq!(error.kind(), Reason::Retained, "{}", error.told());
     place.check();

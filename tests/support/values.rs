@@ -20,15 +20,15 @@ pub fn at(seconds: i64) -> Timestamp {
 }
 
 /// A short record of a run.
-pub fn attempt(result: RunResult) -> Attempt {
-    Attempt {
+pub fn attempt(result: RunResult) -> Arc<Attempt> {
+    Arc::new(Attempt {
         run: RunId("1".into()),
         slot: Some(at(0)),
         started: at(10),
         finished: at(20),
         result,
         message: "why".into(),
-    }
+    })
 }
 
 /// A backup run that began so many seconds in, which is also its id (unless another source's has it).
@@ -155,7 +155,12 @@ pub fn unseen(kind: Kind, provider: &str, name: &str) -> PolicyStatus {
         protection: None,
         copied: false,
     };
-    PolicyStatus { watched: Some(watched), repositories: Vec::new(), timeout_seconds: None, ..policy(name, Vec::new()) }
+    PolicyStatus {
+        watched: Some(Box::new(watched)),
+        repositories: Vec::new(),
+        timeout_seconds: None,
+        ..policy(name, Vec::new())
+    }
 }
 
 /// A host with one repository, two volumes and the given policies.

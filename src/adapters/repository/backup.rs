@@ -176,7 +176,7 @@ impl RepositoryAdapter {
     }
 
     /// Writes the snapshot, durable on return: the moment from which it exists.
-    pub(super) fn publish(&self, snapshot: &SnapshotFile) -> Result<SnapshotRecord, RepositoryError> {
+    pub(super) fn publish(&self, snapshot: &SnapshotFile) -> Result<Arc<SnapshotRecord>, RepositoryError> {
         let failed =
             |e: std::io::Error| RepositoryError::io("write the snapshot", &self.location.join("snapshots"), &e);
         let json = serde_json::to_vec(snapshot).map_err(|e| failed(e.into()))?;
@@ -184,8 +184,8 @@ impl RepositoryAdapter {
         let name = hex::encode(Sha256::digest(&sealed));
         let id: Id = name.parse().map_err(|_| failed(std::io::Error::other("a hash that is no id")))?;
         self.files.put(&name_of(FileType::Snapshot, &id), &[sealed.into()]).map_err(failed)?;
-        let record = snapshots::record(name, snapshot);
-        lock(&self.known).insert(id, record.clone());
+        let record = Arc::new(snapshots::record(name, snapshot));
+        lock(&self.known).insert(id, Arc::clone(&record));
         Ok(record)
     }
 }

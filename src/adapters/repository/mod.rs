@@ -79,7 +79,7 @@ pub struct RepositoryAdapter {
     stored_config: Bytes,
     open: Repository<OpenStatus>,
     resident: Mutex<Option<Arc<Index>>>,
-    known: Mutex<BTreeMap<Id, SnapshotRecord>>,
+    known: Mutex<BTreeMap<Id, Arc<SnapshotRecord>>>,
     gate: Gate,
 }
 
@@ -164,12 +164,12 @@ impl RepositoryAdapter {
     ///
     /// # Errors
     /// See [`Reason`].
-    pub fn snapshots(&self) -> Result<Vec<SnapshotRecord>, RepositoryError> {
+    pub fn snapshots(&self) -> Result<Vec<Arc<SnapshotRecord>>, RepositoryError> {
         let known = self.refresh_known()?;
         Ok(known.values().cloned().collect())
     }
 
-    fn refresh_known(&self) -> Result<MutexGuard<'_, BTreeMap<Id, SnapshotRecord>>, RepositoryError> {
+    fn refresh_known(&self) -> Result<MutexGuard<'_, BTreeMap<Id, Arc<SnapshotRecord>>>, RepositoryError> {
         let mut known = lock(&self.known);
         let ids = self.files.ids(FileType::Snapshot);
         let ids = ids.map_err(|e| RepositoryError::io("list the snapshots", &self.location, &e))?;
@@ -182,7 +182,7 @@ impl RepositoryAdapter {
             let read = self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&id.into()));
             match read {
                 Ok(snapshot) => {
-                    known.insert(id, snapshots::record(id.to_hex().to_string(), &snapshot));
+                    known.insert(id, Arc::new(snapshots::record(id.to_hex().to_string(), &snapshot)));
                 }
                 // Forgotten by someone between the listing and now.
                 Err(error) if error.kind() == Reason::NotFound => {}

@@ -81,7 +81,7 @@ pub struct Control {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BackupReport {
     /// The snapshot; `None` when the source was empty.
-    pub snapshot: Option<SnapshotRecord>,
+    pub snapshot: Option<Arc<SnapshotRecord>>,
     /// Whether there was nothing in the source, after excludes.
     pub empty: bool,
     /// Entries in the snapshot that are not directories.
@@ -102,7 +102,7 @@ pub struct BackupReport {
 
 impl BackupReport {
     /// What a snapshot says of itself.
-    pub(super) fn of(record: SnapshotRecord) -> Self {
+    pub(super) fn of(record: Arc<SnapshotRecord>) -> Self {
         let (files, bytes, added_bytes) = (record.files, record.bytes, record.added_bytes);
         Self { files, bytes, added_bytes, snapshot: Some(record), ..Self::default() }
     }

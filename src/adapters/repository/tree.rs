@@ -15,6 +15,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// What a visit does with each entry: its path below where the visit began, and the entry.
 pub(super) type Visitor<'a> = &'a mut dyn FnMut(&Path, &Node) -> Result<(), RepositoryError>;
@@ -24,12 +25,12 @@ impl RepositoryAdapter {
     ///
     /// # Errors
     /// None or several do, or the snapshots cannot be listed.
-    pub fn snapshot(&self, wanted: &str) -> Result<SnapshotRecord, RepositoryError> {
+    pub fn snapshot(&self, wanted: &str) -> Result<Arc<SnapshotRecord>, RepositoryError> {
         let known = self.refresh_known()?;
-        let fits: Vec<&SnapshotRecord> = known.values().filter(|record| record.id.starts_with(wanted)).collect();
+        let fits: Vec<&Arc<SnapshotRecord>> = known.values().filter(|record| record.id.starts_with(wanted)).collect();
         let refused = |message: String| RepositoryError::new(Reason::NotFound, message);
         match fits.as_slice() {
-            [one] => Ok((*one).clone()),
+            [one] => Ok(Arc::clone(one)),
             [] => Err(refused(format!("The repository {} has no snapshot {wanted}", self.name))),
             several => {
                 let ids: Vec<&str> = several.iter().take(5).map(|record| record.id.get(..12).unwrap_or("")).collect();
@@ -137,7 +138,7 @@ impl RepositoryAdapter {
     }
 
     fn root_tree(&self, id: &str) -> Result<TreeId, RepositoryError> {
-        let id = self.snapshot(id)?.id;
+        let id = self.snapshot(id)?.id.clone();
         let parsed: Id =
             id.parse().map_err(|_| RepositoryError::new(Reason::NotFound, "That is not a snapshot's id"))?;
         let snapshot = self.guarded("read a snapshot", || self.open.get_file::<SnapshotFile>(&parsed.into()))?;

@@ -15,6 +15,7 @@ use anyhow::{Context, bail};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) fn look(options: &Options, wanted: &Wanted<'_>) -> anyhow::Result<Recovery> {
     let registry = Registry::new(&options.state);
@@ -86,7 +87,7 @@ fn host(options: &Options, wanted: &Wanted<'_>, hosts: &[HostFound]) -> anyhow::
     }
 }
 
-fn found(adapter: &RepositoryAdapter, all: &[SnapshotRecord], host: &str) -> anyhow::Result<Vec<Found>> {
+fn found(adapter: &RepositoryAdapter, all: &[Arc<SnapshotRecord>], host: &str) -> anyhow::Result<Vec<Found>> {
     let mut found = Vec::new();
     for snapshot in recovery::newest(all, host) {
         let Some(source) = snapshot.source.clone() else { continue };

@@ -178,7 +178,7 @@ fn look(
             // The same file under two names is one snapshot.
             Ok((survey, _)) if found.iter().any(|other| other.survey.digest == survey.digest) => {}
             Ok((survey, part)) => {
-                let lacks = |(_, list): &&(_, Vec<crate::reconcile::SnapshotRecord>)| {
+                let lacks = |(_, list): &&(_, Vec<std::sync::Arc<crate::reconcile::SnapshotRecord>>)| {
                     !list.iter().any(|snapshot| snapshot.imported.as_ref() == Some(&survey.digest))
                 };
                 let lacking = listed.iter().filter(lacks).map(|(repository, _)| Arc::clone(repository)).collect();

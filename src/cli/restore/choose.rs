@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The snapshot, and where it is.
 #[derive(Debug, Clone)]
 pub(super) struct Chosen {
     pub source: SourceKey,
     pub repository: String,
-    pub snapshot: SnapshotRecord,
+    pub snapshot: Arc<SnapshotRecord>,
     /// Whether another host made it.
     pub others_host: bool,
 }
@@ -35,7 +36,7 @@ impl Chosen {
 
 pub(super) fn choose(peek: &Peek, options: &Options, args: &Args) -> anyhow::Result<Chosen> {
     let policy = args.name.as_deref().unwrap_or_default();
-    let mut found: Vec<(String, SnapshotRecord)> = Vec::new();
+    let mut found: Vec<(String, Arc<SnapshotRecord>)> = Vec::new();
     let mut trouble = Vec::new();
     for repository in repositories(peek, policy, args) {
         match peek.with(&repository, crate::adapters::repository::RepositoryAdapter::snapshots) {
@@ -79,7 +80,7 @@ fn repositories(peek: &Peek, policy: &str, args: &Args) -> Vec<String> {
     spec.map_or_else(|| peek.desired().repositories.keys().cloned().collect(), |spec| spec.repositories.clone())
 }
 
-fn source(found: &[(String, SnapshotRecord)], policy: &str, wanted: Option<&str>) -> anyhow::Result<String> {
+fn source(found: &[(String, Arc<SnapshotRecord>)], policy: &str, wanted: Option<&str>) -> anyhow::Result<String> {
     let names: BTreeSet<&str> =
         found.iter().filter_map(|(_, snapshot)| Some(snapshot.source.as_ref()?.source.as_str())).collect();
     match (wanted, names.iter().collect::<Vec<_>>().as_slice()) {
@@ -99,9 +100,9 @@ fn source(found: &[(String, SnapshotRecord)], policy: &str, wanted: Option<&str>
 
 fn pick(
     key: &SourceKey,
-    found: Vec<(String, SnapshotRecord)>,
+    found: Vec<(String, Arc<SnapshotRecord>)>,
     args: &Args,
-) -> anyhow::Result<(String, SnapshotRecord)> {
+) -> anyhow::Result<(String, Arc<SnapshotRecord>)> {
     let list = format!("see `seawall get snapshots --policy {}`", key.policy);
     if args.snapshot != "latest" {
         let mut fits: Vec<_> = found.into_iter().filter(|(_, s)| s.id.starts_with(&args.snapshot)).collect();

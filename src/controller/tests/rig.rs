@@ -81,8 +81,8 @@ impl Job {
     }
 }
 
-pub fn snapshot(source: &SourceKey, time: Timestamp) -> SnapshotRecord {
-    SnapshotRecord {
+pub fn snapshot(source: &SourceKey, time: Timestamp) -> Arc<SnapshotRecord> {
+    Arc::new(SnapshotRecord {
         id: format!("{:064x}", time.as_second()),
         time,
         host: "host".into(),
@@ -94,7 +94,7 @@ pub fn snapshot(source: &SourceKey, time: Timestamp) -> SnapshotRecord {
         files: 1,
         bytes: 1,
         added_bytes: 1,
-    }
+    })
 }
 
 struct FakeExecute {

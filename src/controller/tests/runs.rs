@@ -261,8 +261,8 @@ async fn an_interrupted_run_whose_snapshot_is_there_has_done_its_work() {
         assert!(retry_at(&status, "p").is_some());
         rig.repositories.send_modify(|all| {
             let repository = Arc::make_mut(all).get_mut("default").unwrap();
-            let made = SnapshotRecord { run: Some(run.clone()), complete, ..snapshot(&source, at(0)) };
-            repository.own.insert(source.clone(), Arc::new(vec![made]));
+            let made = SnapshotRecord { run: Some(run.clone()), complete, ..(*snapshot(&source, at(0))).clone() };
+            repository.own.insert(source.clone(), Arc::new(vec![Arc::new(made)]));
             repository.listed_at = Some(at(1));
         });
         let wanted = if complete { RunResult::Success } else { RunResult::Partial };

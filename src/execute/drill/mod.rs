@@ -106,7 +106,7 @@ async fn attempt(
     }
     let (files, size) = (snapshot.files, snapshot.bytes);
     Ok(DrillReport {
-        snapshot: snapshot.id,
+        snapshot: snapshot.id.clone(),
         snapshot_time: snapshot.time,
         files,
         bytes: size,
@@ -116,7 +116,7 @@ async fn attempt(
     })
 }
 
-async fn find(executor: &Executor, job: &Job, action: &DrillAction) -> Result<SnapshotRecord, RepositoryError> {
+async fn find(executor: &Executor, job: &Job, action: &DrillAction) -> Result<Arc<SnapshotRecord>, RepositoryError> {
     let (registry, repository, id) =
         (Arc::clone(&executor.registry), Arc::clone(&job.repository), action.snapshot.clone());
     blocking(move || registry.with(&repository, |adapter| adapter.snapshot(&id))).await

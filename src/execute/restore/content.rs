@@ -29,7 +29,7 @@ pub(super) struct Wanted {
 /// Where it comes from.
 #[derive(Clone)]
 pub(super) enum What {
-    Snapshot(Arc<Repository>, SnapshotRecord),
+    Snapshot(Arc<Repository>, Arc<SnapshotRecord>),
     Archive { file: String, digest: String, part: Part, passphrase: Option<SecretRef> },
 }
 

@@ -31,7 +31,7 @@ pub struct HostFound {
 
 /// The hosts whose snapshots are in a repository, by name.
 #[must_use]
-pub fn hosts(all: &[SnapshotRecord]) -> Vec<HostFound> {
+pub fn hosts(all: &[Arc<SnapshotRecord>]) -> Vec<HostFound> {
     let mut found: BTreeMap<&str, HostFound> = BTreeMap::new();
     for (snapshot, source) in all.iter().filter_map(|snapshot| Some((snapshot, snapshot.source.as_ref()?))) {
         let host = found.entry(&snapshot.host).or_insert_with(|| HostFound {
@@ -49,8 +49,8 @@ pub fn hosts(all: &[SnapshotRecord]) -> Vec<HostFound> {
 
 /// The newest complete snapshot of each source of a host; where there is none, the newest partial one.
 #[must_use]
-pub fn newest(all: &[SnapshotRecord], host: &str) -> Vec<SnapshotRecord> {
-    let mut found: BTreeMap<&SourceKey, &SnapshotRecord> = BTreeMap::new();
+pub fn newest(all: &[Arc<SnapshotRecord>], host: &str) -> Vec<Arc<SnapshotRecord>> {
+    let mut found: BTreeMap<&SourceKey, &Arc<SnapshotRecord>> = BTreeMap::new();
     for snapshot in all.iter().filter(|snapshot| snapshot.host == host) {
         let Some(source) = &snapshot.source else { continue };
         let best = found.entry(source).or_insert(snapshot);
@@ -67,7 +67,7 @@ pub struct Found {
     /// Whose it is.
     pub source: SourceKey,
     /// The snapshot.
-    pub snapshot: SnapshotRecord,
+    pub snapshot: Arc<SnapshotRecord>,
     /// What travelled with it.
     pub manifest: Manifest,
 }

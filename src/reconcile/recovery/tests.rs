@@ -5,8 +5,8 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
-fn snapshot(policy: &str, source: &str, host: &str, seconds: i64, complete: bool) -> SnapshotRecord {
-    SnapshotRecord {
+fn snapshot(policy: &str, source: &str, host: &str, seconds: i64, complete: bool) -> Arc<SnapshotRecord> {
+    Arc::new(SnapshotRecord {
         id: format!("{policy}-{seconds}"),
         time: at(seconds),
         host: host.to_owned(),
@@ -18,7 +18,7 @@ fn snapshot(policy: &str, source: &str, host: &str, seconds: i64, complete: bool
         bytes: 10,
         added_bytes: 10,
         imported: None,
-    }
+    })
 }
 
 fn text(name: &str, source: &str, rest: &str) -> String {
@@ -63,9 +63,9 @@ fn a_complete_snapshot_beats_a_newer_partial_one_and_hosts_are_told_apart() {
         snapshot("p", "v", "web-1", 5, false),
         snapshot("q", "w", "web-1", 2, false),
         snapshot("p", "v", "web-2", 9, true),
-        SnapshotRecord { source: None, ..snapshot("p", "v", "web-3", 9, true) },
+        Arc::new(SnapshotRecord { source: None, ..(*snapshot("p", "v", "web-3", 9, true)).clone() }),
     ];
-    let ids: Vec<String> = newest(&all, "web-1").into_iter().map(|snapshot| snapshot.id).collect();
+    let ids: Vec<String> = newest(&all, "web-1").into_iter().map(|snapshot| snapshot.id.clone()).collect();
     assert_eq!(ids, ["p-3", "q-2"]);
     let hosts: Vec<_> = hosts(&all).into_iter().map(|host| (host.name, host.snapshots, host.newest)).collect();
     assert_eq!(hosts, [("web-1".to_owned(), 4, at(5)), ("web-2".to_owned(), 1, at(9))]);

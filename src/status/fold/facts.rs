@@ -6,6 +6,7 @@ use crate::reconcile::plan::Plan;
 use crate::reconcile::{Attempt, Facts, Operation, Outcome, RunResult, SourceKey, Window};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Facts after the set of sources or policies may have changed: new sources are first seen now; what is no longer
 /// there is forgotten, so that its series end and a policy that comes back starts anew.
@@ -79,14 +80,14 @@ pub fn ended(facts: &Facts, outcome: &Outcome, retry_at: Option<Timestamp>) -> F
     let mut facts = facts.clone();
     let owner = outcome.source.as_ref().map_or_else(|| format!("@{}", outcome.repository), |s| s.policy.clone());
     *facts.runs.entry((owner, outcome.operation, outcome.result)).or_default() += 1;
-    let attempt = Attempt {
+    let attempt = Arc::new(Attempt {
         run: outcome.run.clone(),
         slot: outcome.slot,
         started: outcome.started,
         finished: outcome.finished,
         result: outcome.result,
         message: outcome.message.clone(),
-    };
+    });
     if let (Some(source), Some(seconds)) = (&outcome.source, outcome.quiesce_seconds) {
         let window = Window { run: outcome.run.clone(), ended: outcome.finished, seconds };
         facts.windows.insert(source.clone(), window);

@@ -2,6 +2,7 @@
 
 use crate::reconcile::{Facts, RepositoryState, RunResult};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Facts after interrupted backups were found to have made their snapshots: Seawall ended after the snapshot was there
 /// and before that was on record. `None`: nothing changes.
@@ -21,7 +22,7 @@ pub fn found(facts: &Facts, repositories: &BTreeMap<String, RepositoryState>) ->
             target.last_success = target.last_success.max(Some(snapshot.time));
             target.last_success_slot = target.last_success_slot.max(run.slot);
         }
-        if let Some(run) = &mut target.last_run {
+        if let Some(run) = target.last_run.as_mut().map(Arc::make_mut) {
             run.result = if snapshot.complete { RunResult::Success } else { RunResult::Partial };
             run.message =
                 format!("the snapshot {} is there, though Seawall ended before that was on record", snapshot.id);

@@ -9,6 +9,7 @@ use crate::reconcile::{Attempt, Facts, Outcome, RunResult, SourceKey};
 use crate::status::verification::{CheckStatus, DrillStatus};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A schedule that is new begins now; one that is gone is forgotten, and what was found stays.
 pub(super) fn settle_in(
@@ -57,7 +58,7 @@ pub(super) fn account(facts: &mut Facts, missed: &MissedDuty) {
     *facts.missed_slots.entry(owner).or_default() += u64::from(missed.count);
 }
 
-fn ended(duty: &mut DutyFacts, outcome: &Outcome, attempt: Attempt, retry_at: Option<Timestamp>) {
+fn ended(duty: &mut DutyFacts, outcome: &Outcome, attempt: Arc<Attempt>, retry_at: Option<Timestamp>) {
     if outcome.result == RunResult::Success {
         duty.accounted = duty.accounted.max(outcome.slot);
         duty.last_success = duty.last_success.max(Some(outcome.finished));
@@ -79,7 +80,7 @@ pub(super) fn drilled(
     facts: &mut Facts,
     source: &SourceKey,
     outcome: &Outcome,
-    attempt: Attempt,
+    attempt: Arc<Attempt>,
     retry_at: Option<Timestamp>,
 ) {
     let drill: &mut DrillFacts = facts.drills.entry(source.clone()).or_default();
@@ -93,7 +94,7 @@ pub(super) fn drilled(
 }
 
 /// After a check.
-pub(super) fn checked(facts: &mut Facts, outcome: &Outcome, attempt: Attempt, retry_at: Option<Timestamp>) {
+pub(super) fn checked(facts: &mut Facts, outcome: &Outcome, attempt: Arc<Attempt>, retry_at: Option<Timestamp>) {
     let check: &mut CheckFacts = &mut facts.repositories.entry(outcome.repository.clone()).or_default().check;
     ended(&mut check.duty, outcome, attempt, retry_at);
     // One that did not come to its end says nothing about the repository: what was known stays known.

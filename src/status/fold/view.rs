@@ -6,7 +6,7 @@ use crate::reconcile::compose;
 use crate::reconcile::observed::{Observed, Readable, RepositoryHealth};
 use crate::reconcile::plan::{Decision, Plan};
 use crate::reconcile::watch::Watched;
-use crate::reconcile::{Attempt, Quiesced, RunResult, SourceKey, Undo};
+use crate::reconcile::{Quiesced, RunResult, SourceKey, Undo};
 use crate::status::model::{
     ConfigStatus, DockerStatus, FileStatus, PolicyStatus, QuiesceStatus, RepositoryStatus, RunCount, RunningStatus,
     SourceRepositoryStatus, SourceStatus, StatusSnapshot, VolumeStatus,
@@ -135,7 +135,7 @@ fn policy(inputs: &Inputs<'_>, policy: &Policy, about: &About<'_>, now: Timestam
         missed_slots: facts.missed_slots.get(&policy.name).copied().unwrap_or(0),
         conditions: Vec::new(),
         sources,
-        watched: about.watched.cloned(),
+        watched: about.watched.cloned().map(Box::new),
     };
     let before = inputs.previous.policies.get(&policy.name).map_or(&[][..], |p| p.conditions.as_slice());
     status.conditions = conditions::of(&status, about, inputs, before, now);
@@ -149,8 +149,7 @@ fn source(inputs: &Inputs<'_>, policy: &Policy, decision: &Decision) -> Option<S
     let facts = &inputs.observed.facts;
     let repositories: Vec<SourceRepositoryStatus> =
         spec.map(|s| s.repositories.iter().map(|r| in_repository(inputs, &key, r)).collect()).unwrap_or_default();
-    let last_run: Option<Attempt> =
-        repositories.iter().filter_map(|r| r.last_run.clone()).max_by_key(|run| run.finished);
+    let last_run = repositories.iter().filter_map(|r| r.last_run.clone()).max_by_key(|run| run.finished);
     let results: Vec<Option<RunResult>> =
         repositories.iter().map(|r| r.last_run.as_ref().map(|run| run.result)).collect();
     let last_run_successful = if results.iter().all(Option::is_none) {
@@ -176,8 +175,8 @@ fn source(inputs: &Inputs<'_>, policy: &Policy, decision: &Decision) -> Option<S
             .min(),
         repositories,
         retention: decision.retention.clone(),
-        quiesce: quiesce(inputs, policy, &key),
-        drill: verification::drill(inputs, policy, decision, &key),
+        quiesce: quiesce(inputs, policy, &key).map(Box::new),
+        drill: verification::drill(inputs, policy, decision, &key).map(Box::new),
     })
 }
 

@@ -136,7 +136,7 @@ fn trouble(book: &mut Book, status: &StatusSnapshot) {
 
 /// Whether a condition is bad news by itself. `Ready` only sums up the others.
 fn tells(condition: &Condition) -> bool {
-    match condition.kind.as_str() {
+    match &*condition.kind {
         "Ready" | "Progressing" => false,
         "Suspended" => condition.status == Truth::True,
         _ => condition.status == Truth::False,

@@ -66,10 +66,10 @@ fn what_an_older_version_accepted_and_this_one_does_not_is_said() {
     let (_keep, path) = directory(&[("a.yaml", &policy("a", 1))]);
     let accepted: Arc<Memory> = Arc::default();
     drop(again(&path, &accepted));
-    accepted.documents.lock().unwrap()[0].text = BROKEN.to_owned();
+    accepted.documents.lock().unwrap()[0].text = BROKEN.into();
     // The file is in order: nobody needs the old text.
     again(&path, &accepted).in_force(&[("a", 1)]);
-    accepted.documents.lock().unwrap()[0].text = BROKEN.to_owned();
+    accepted.documents.lock().unwrap()[0].text = BROKEN.into();
     write(&path.join("a.yaml"), BROKEN);
     let store = again(&path, &accepted);
     assert!(errors(&store.now(), "a.yaml").contains("`a` was in force before"));
