@@ -148,9 +148,9 @@ start() {
   chmod 0700 "$state"
   state=$(cd "$state" && pwd)
   local binary show
-  if ! command -v cc >/dev/null; then
-    say "Build: no C compiler here; installing Debian's gcc …"
-    install gcc libc6-dev
+  if ! command -v cc >/dev/null || ! command -v make >/dev/null; then
+    say "Build: no C compiler or no make here; installing Debian's …"
+    install gcc libc6-dev make
   fi
   say "Build: the release binary (the first time takes some minutes) …"
   binary=$("$top/deploy/build.sh") || exit 1

@@ -19,7 +19,7 @@ passed=0 failed=0 engine_is_ours=
 
 # What Debian 12 has; a program that is there already, from wherever, is left as it is.
 declare -A package_of=(
-  [cc]="gcc libc6-dev" [dockerd]=docker.io [docker-compose]=docker-compose [promtool]=prometheus [prometheus]=prometheus [restic]=restic
+  [cc]="gcc libc6-dev" [make]=make [dockerd]=docker.io [docker-compose]=docker-compose [promtool]=prometheus [prometheus]=prometheus [restic]=restic
   [borg]=borgbackup [shellcheck]=shellcheck [sqlite3]=sqlite3 [setfacl]=acl [setfattr]=attr [jq]=jq [curl]=curl [git]=git
   [systemd-analyze]=systemd [python3]=python3 [pgrep]=procps [busybox]=busybox-static [flock]=util-linux [/usr/bin/time]=time
   [pip3]=python3-pip [rclone]=rclone [mkfs.btrfs]=btrfs-progs [mkfs.xfs]=xfsprogs [openssl]=openssl [zstd]=zstd [bzip2]=bzip2 [valgrind]=valgrind
