@@ -1,21 +1,18 @@
 """Runs the tools in turn over the same data and prints medians. Started by compare.sh, which sees to everything it needs."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 
 import data
 import tools
 
 PHASES = ["first", "unchanged", "1 % changed", "restore"]
 HOME = os.environ["SEAWALL_BENCH_DIR"]
-# Seconds before a round in which nothing is done. ext4 passes over inodes that were freed within the last minute, one by one, each time
-# that it makes a file, and lets the disk discard what was freed: whoever measures right after a removal measures that.
-REST = 65
 
 
 def arguments():
@@ -52,10 +49,32 @@ def differences(expected, found):
     return sorted(p for p in paths if expected.get(p) != found.get(p))
 
 
-def one_round(number, competitors, source, results, rest):
+@contextlib.contextmanager
+def fresh_file_system():
+    """A directory on an ext4 of its own. On one where much was removed within the last minutes, making files is slow: it passes over
+    the inodes of those one by one. And with it goes what it has in the page cache."""
+    image, at = f"{HOME}/restored.img", f"{HOME}/restored"
+    os.makedirs(at, exist_ok=True)
+    with open(image, "wb") as file:
+        file.truncate(64 << 30)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", image], check=True)
+        # Directly: what is written would be in the page cache twice, and be copied by the kernel while the tool is at work.
+        loop = subprocess.run(["losetup", "--direct-io=on", "--find", "--show", image], check=True, capture_output=True, text=True).stdout.strip()
+        try:
+            subprocess.run(["mount", "-o", "noinit_itable", loop, at], check=True)
+            try:
+                yield at
+            finally:
+                subprocess.run(["umount", at], check=True)
+        finally:
+            subprocess.run(["losetup", "--detach", loop], check=True)
+    finally:
+        os.remove(image)
+
+
+def one_round(number, competitors, source, results):
     wrong = []
-    os.sync()
-    time.sleep(rest)
     for tool in competitors:
         tool.start()
 
@@ -72,20 +91,15 @@ def one_round(number, competitors, source, results, rest):
     each("1 % changed", lambda tool: tool.backup())
     expected = data.manifest(source)
 
-    # Side by side: nothing is removed before all are measured.
-    restored = f"{HOME}/restored"
-    shutil.rmtree(restored, ignore_errors=True)
-    os.makedirs(restored)
-
     def restore(tool):
-        cost, root = tool.restore(f"{restored}/{competitors.index(tool)}")
-        bad = differences(expected, data.manifest(root))
+        with fresh_file_system() as at:
+            cost, root = tool.restore(f"{at}/it")
+            bad = differences(expected, data.manifest(root))
         if bad:
             wrong.append(f"{tool.name} restored {len(bad)} of {len(expected)} entries wrongly, such as {bad[:3]}")
         return cost
 
     each("restore", restore)
-    shutil.rmtree(restored)
     for tool in competitors:
         tool.stop()
         shutil.rmtree(tool.home)
@@ -127,12 +141,14 @@ def main():
     name, source = volume()
     print(f"generating {asked.size} MB in {source} …", file=sys.stderr)
     data.generate(source, asked.size, asked.variants)
+    # A restore fills the page cache with all of it, and some more.
+    tools.Tool.fills = 2 * asked.size
     competitors = [tool(HOME, source, name) for tool in chosen(asked.tools)]
     results = {(phase, tool.name): [] for phase in PHASES for tool in competitors}
     wrong = []
     try:
         for number in range(1, asked.rounds + 1):
-            wrong += one_round(number, competitors, source, results, 0 if asked.quick else REST)
+            wrong += one_round(number, competitors, source, results)
     finally:
         for tool in competitors:
             tool.stop()

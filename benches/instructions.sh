@@ -7,6 +7,8 @@ set -euo pipefail
 case ${1-} in -h | --help) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;; esac
 cd "$(dirname "$0")/.."
 command -v valgrind >/dev/null || { echo "benches/instructions.sh: there is no valgrind here: apt-get install -y valgrind" >&2; exit 1; }
+# Counts are compared with counts of the same build, so it need not be the one that takes minutes to link.
+export CARGO_PROFILE_BENCH_LTO=off CARGO_PROFILE_BENCH_CODEGEN_UNITS=16
 bench=$(cargo bench --locked --bench pure --no-run --message-format=json 2>/dev/null | sed -n 's/.*"executable":"\([^"]*pure-[^"]*\)".*/\1/p' | tail -n 1)
 
 # Criterion's test mode takes one turn of what a filter finds.

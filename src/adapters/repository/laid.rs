@@ -2,7 +2,7 @@
 
 use super::error::{Reason, RepositoryError};
 use super::noted::Noted;
-use super::read_back::{self, Chunk, Content};
+use super::read_back::{self, Chunk, Content, Sight};
 use super::report::{Control, RestoreReport};
 use super::source::unix_mode;
 use super::tree::link_target;
@@ -211,12 +211,12 @@ pub(super) struct Hand {
     file: Opened<usize, fs::File>,
     /// Whether files are read back when they are whole: of a small one all is still in the processor's caches then.
     reads_back: bool,
-    buffer: Vec<u8>,
+    sight: Sight,
 }
 
 impl Hand {
     pub(super) fn new(reads_back: bool) -> Self {
-        Self { directory: Opened::default(), file: Opened::default(), reads_back, buffer: Vec::new() }
+        Self { directory: Opened::default(), file: Opened::default(), reads_back, sight: Sight::default() }
     }
 
     pub(super) fn write(
@@ -245,7 +245,7 @@ impl Hand {
                 rustix::fs::ftruncate(fd, file.size).map_err(failed)?;
             }
             if self.reads_back && file.size <= AT_ONCE {
-                let differs = read_back::differs(fd, 0, &file.chunks, &mut self.buffer, control);
+                let differs = self.sight.differs(fd, 0, &file.chunks, control);
                 if let Some(at) = differs.map_err(failed)?.or_else(|| read_back::parts(&file.chunks, file.size)) {
                     laid.differences.note(&laid.path_of(file), read_back::another_content(at));
                 }

@@ -64,7 +64,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Size of a pack file. Fixed and small, because the memory that a backup takes is a multiple of it.
-const PACK_SIZE: u32 = 12 * 1024 * 1024;
+const PACK_SIZE: u32 = 10 * 1024 * 1024;
 /// Size of a pack file of directory trees.
 const TREE_PACK_SIZE: u32 = 4 * 1024 * 1024;
 

@@ -9,7 +9,7 @@ use crate::adapters::lay::{Ground, Opened};
 use crate::adapters::volume_walk::open_at;
 use rustic_core::{DataId, Id};
 use rustix::fd::AsFd;
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, SeekFrom};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -65,7 +65,7 @@ pub(super) fn read_back(
     let differing: Mutex<Vec<(usize, u64)>> = Mutex::default();
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut eye = Eye { ground, directory: Opened::default(), file: Opened::default(), buffer: Vec::new() };
+        let mut eye = Eye { ground, directory: Opened::default(), file: Opened::default(), sight: Sight::default() };
         while let Some(span) = spans.get(next.fetch_add(1, Ordering::Relaxed)) {
             if control.cancel.is_cancelled() {
                 return;
@@ -122,36 +122,65 @@ fn spans(number: usize, content: &Content) -> Vec<Span<'_>> {
     spans
 }
 
-/// The byte from which on an open file does not hold these chunks, which begin at `at`.
-///
-/// # Errors
-/// The system's.
-pub(super) fn differs(
-    file: &File,
-    mut at: u64,
-    chunks: &[Chunk],
-    buffer: &mut Vec<u8>,
-    control: &Control,
-) -> Result<Option<u64>, Errno> {
-    for Chunk { id, length } in chunks {
-        let length = *length as usize;
-        if buffer.len() < length {
-            buffer.resize(length, 0);
+/// What a thread reads into, and the hash of what it read last.
+#[derive(Default)]
+pub(super) struct Sight {
+    buffer: Vec<u8>,
+    last: Option<DataId>,
+}
+
+impl Sight {
+    /// The byte from which on an open file does not hold these chunks, which begin at `at`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn differs(
+        &mut self,
+        file: &File,
+        mut at: u64,
+        chunks: &[Chunk],
+        control: &Control,
+    ) -> Result<Option<u64>, Errno> {
+        for Chunk { id, length } in chunks {
+            let length = *length as usize;
+            let hole = self.last == Some(*id) && self.is_hole(file, at, length);
+            if !hole && !self.reads(file, at, *id, length)? {
+                return Ok(Some(at));
+            }
+            at += length as u64;
+            control.progress.add_bytes(length as u64);
+            if control.cancel.is_cancelled() {
+                break;
+            }
         }
-        let buffer = &mut buffer[..length];
+        Ok(None)
+    }
+
+    fn reads(&mut self, file: &File, at: u64, id: DataId, length: usize) -> Result<bool, Errno> {
+        if self.buffer.len() < length {
+            self.buffer.resize(length, 0);
+        }
+        let buffer = &mut self.buffer[..length];
         match file.read_exact_at(buffer, at) {
-            Ok(()) if DataId::from(Id::new(Sha256::digest(&*buffer).into())) == *id => {}
-            Ok(()) => return Ok(Some(at)),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(Some(at)),
-            Err(error) => return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
-        }
-        at += length as u64;
-        control.progress.add_bytes(length as u64);
-        if control.cancel.is_cancelled() {
-            break;
+            Ok(()) => {
+                let found = DataId::from(Id::new(Sha256::digest(&*buffer).into()));
+                self.last = Some(found);
+                Ok(found == id)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         }
     }
-    Ok(None)
+
+    /// Whether what was read last is zeros, and the file has none of it here but a hole, which reads as just that.
+    fn is_hole(&self, file: &File, at: u64, length: usize) -> bool {
+        let (end, zeros) = (at + length as u64, || self.buffer[..length].iter().all(|byte| *byte == 0));
+        let no_data = || match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(data) => data >= end,
+            Err(error) => error == Errno::NXIO,
+        };
+        no_data() && file.metadata().is_ok_and(|meta| meta.len() >= end) && zeros()
+    }
 }
 
 /// What one thread looks with: files of one directory come one after the other.
@@ -159,17 +188,39 @@ struct Eye<'a> {
     ground: &'a Ground,
     directory: Opened<&'a Path>,
     file: Opened<usize, File>,
-    buffer: Vec<u8>,
+    sight: Sight,
 }
 
 impl<'a> Eye<'a> {
     fn look(&mut self, span: &Span<'_>, path: &'a Path, control: &Control) -> Result<Option<u64>, Errno> {
-        let Self { ground, directory, file, buffer } = self;
+        let Self { ground, directory, file, sight } = self;
         let file = file.get(span.content, || {
             let parent = path.parent().unwrap_or_else(|| Path::new(""));
             let directory = directory.get(parent, || ground.directory(parent))?;
             open_at(directory.as_fd(), path.file_name().unwrap_or_default(), OFlags::empty()).map(File::from)
         })?;
-        differs(file, span.at, span.chunks, buffer, control)
+        sight.differs(file, span.at, span.chunks, control)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_is_taken_for_zeros_and_what_is_written_into_it_is_not() {
+        const LENGTH: u32 = 1 << 20;
+        let file = tempfile::tempfile().unwrap();
+        let zeros = DataId::from(Id::new(Sha256::digest(vec![0; LENGTH as usize]).into()));
+        let chunks = [Chunk { id: zeros, length: LENGTH }; 4];
+        let differs = || Sight::default().differs(&file, 0, &chunks, &Control::default()).unwrap();
+        file.set_len(4 << 20).unwrap();
+        assert_eq!(differs(), None);
+        file.write_all_at(&[0; 4096], 2 << 20).unwrap();
+        assert_eq!(differs(), None, "zeros that were written are zeros");
+        file.write_all_at(b"x", (3 << 20) - 1).unwrap();
+        assert_eq!(differs(), Some(2 << 20));
+        file.set_len(3 << 19).unwrap();
+        assert_eq!(differs(), Some(1 << 20), "past the end nothing is zero");
     }
 }
