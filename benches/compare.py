@@ -60,7 +60,7 @@ def fresh_file_system():
     try:
         subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", image], check=True)
         # Directly: what is written would be in the page cache twice, and be copied by the kernel while the tool is at work.
-        loop = subprocess.run(["losetup", "--direct-io=on", "--find", "--show", image], check=True, capture_output=True, text=True).stdout.strip()
+        loop = subprocess.run(["losetup", "--direct-io=on", "--find", "--show", image], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         try:
             subprocess.run(["mount", "-o", "noinit_itable", loop, at], check=True)
             try:

@@ -7,7 +7,8 @@
 #        --sparse   adds a file of 5 GiB that is nearly all hole; --million adds a million small files
 #        --quick    100 MB, one round, without rustic unless it is installed: does everything still work?
 #
-# Works in SEAWALL_BENCH_DIR (default /var/tmp/seawall-bench, needs about ten times the size) with a Docker engine of its own. Installs what
+# Works in SEAWALL_BENCH_DIR (default /var/tmp/seawall-bench, needs about ten times the size) with a Docker engine of its own, and restores to
+# file systems of its own on loop devices. Touches memory of twice the size before each step, so that all find it warm. Installs what
 # is absent: restic, borg and zstd from Debian, rustic by cargo into SEAWALL_BENCH_DIR/tools (minutes, once).
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
