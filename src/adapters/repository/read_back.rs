@@ -161,6 +161,8 @@ impl Sight {
             self.buffer.resize(length, 0);
         }
         let buffer = &mut self.buffer[..length];
+        // What fails has overwritten some of it.
+        self.last = None;
         match file.read_exact_at(buffer, at) {
             Ok(()) => {
                 let found = DataId::from(Id::new(Sha256::digest(&*buffer).into()));
@@ -222,5 +224,19 @@ mod tests {
         assert_eq!(differs(), Some(2 << 20));
         file.set_len(3 << 19).unwrap();
         assert_eq!(differs(), Some(1 << 20), "past the end nothing is zero");
+    }
+
+    #[test]
+    fn what_a_short_file_left_in_the_buffer_is_not_what_was_read_before() {
+        const LENGTH: u32 = 8 << 10;
+        let content = [&[b'x'][..], &[0; LENGTH as usize - 1]].concat();
+        let chunk = [Chunk { id: DataId::from(Id::new(Sha256::digest(&content).into())), length: LENGTH }];
+        let [whole, short, hole] = std::array::from_fn(|_| tempfile::tempfile().unwrap());
+        whole.write_all_at(&content, 0).unwrap();
+        short.set_len(u64::from(LENGTH) - 1).unwrap();
+        hole.set_len(u64::from(LENGTH)).unwrap();
+        let (mut sight, control) = (Sight::default(), Control::default());
+        let mut differs = |file| sight.differs(file, 0, &chunk, &control).unwrap();
+        assert_eq!([differs(&whole), differs(&short), differs(&hole)], [None, Some(0), Some(0)]);
     }
 }
