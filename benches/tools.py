@@ -19,9 +19,12 @@ class Cost:
     rss: float
 
 
-def warm_memory(megabytes):
-    """Has the machine hold that much free memory for the next two seconds. A virtual machine gives free pages back to its host, and who
-    uses them next waits for each: of two tools the one whose turn comes later would find what the other has paid for."""
+def prepare_machine(megabytes):
+    """Leaves the disk nothing to do, and has the machine hold that much free memory for the next two seconds. A virtual machine gives free
+    pages back to its host, and who uses them next waits for each: of two tools the later one would find what the other has paid for."""
+    os.sync()
+    if not megabytes:
+        return
     populate = "import mmap, sys; mmap.mmap(-1, int(sys.argv[1]) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)"
     subprocess.run([sys.executable, "-c", populate, str(megabytes)], check=True)
 
@@ -31,9 +34,7 @@ def measured(command, env=None, cwd=None, fills=0):
 
     GNU time stands in between: a process that Python starts by itself inherits Python's own peak of memory.
     """
-    os.sync()
-    if fills:
-        warm_memory(fills)
+    prepare_machine(fills)
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as usage:
         began = time.monotonic()
         process = subprocess.run(["/usr/bin/time", "-q", "-f", "%U %S %M", "-o", usage.name, *command], env=env, cwd=cwd, check=False,
@@ -202,8 +203,7 @@ class SeawallResident(SeawallOnce):
 
     def initial(self):
         """The operator makes the first backup by itself, at once: its own record tells how long that took."""
-        os.sync()
-        warm_memory(self.fills)
+        prepare_machine(self.fills)
         self.begin()
         patience = time.monotonic() + 900
         while time.monotonic() < patience:
