@@ -3,22 +3,28 @@
 //! Format: restic's `chunker` package: a Rabin fingerprint over a window of 64 bytes, modulo the repository's polynomial.
 //! A chunk ends where the low bits of the fingerprint are zero. The fingerprint depends on nothing but the window, so
 //! several places are looked at at once, which is what makes this fast: one step alone waits for the one before.
+//!
+//! Fingerprints are kept at the upper end of their words: what is shifted out is then gone by itself, and the byte by
+//! which they are reduced is the uppermost one.
 
 use crate::adapters::repository::error::{Reason, RepositoryError};
 use rustic_core::repofile::{Chunker as Kind, ConfigFile};
 
 const WINDOW: usize = 64;
 /// Bytes that are looked at at once, and in how many places.
-const BLOCK: usize = 16 << 10;
-const LANES: usize = 4;
-const LANE: usize = BLOCK / LANES;
+const LANES: usize = 5;
+const LANE: usize = 3 << 10;
+const BLOCK: usize = LANES * LANE;
 
 /// Finds the ends of chunks.
 pub(super) struct Chunker {
+    /// What a byte that leaves the window has become by then.
     out: [u64; 256],
+    /// What the uppermost byte becomes when it is shifted out.
     reduce: [u64; 256],
+    /// How far up fingerprints are kept.
     shift: u32,
-    /// `None`: every chunk is as long as can be.
+    /// Of a fingerprint that is kept so. `None`: every chunk is as long as can be.
     mask: Option<u64>,
     /// No chunk but the last one of a file is shorter.
     pub shortest: usize,
@@ -48,14 +54,15 @@ impl Chunker {
 
     fn with(polynomial: u64, size: usize, shortest: usize, longest: usize) -> Option<Self> {
         let degree = degree(polynomial)?;
-        let shift = degree.checked_sub(8).filter(|shift| *shift < 56)?;
+        let shift = 64_u32.checked_sub(degree).filter(|shift| (1..=56).contains(shift))?;
         let (mut out, mut reduce) = ([0; 256], [0; 256]);
         for (byte, (out, reduce)) in (0_u64..).zip(out.iter_mut().zip(&mut reduce)) {
-            let pushed = byte << degree;
-            *reduce = modulo(pushed, polynomial) | pushed;
-            *out = (1..WINDOW).fold(modulo(byte, polynomial), |hash, _| modulo(hash << 8, polynomial));
+            let pushed = |hash: u64| modulo(hash << 8, polynomial);
+            *reduce = pushed(byte << (degree - 8)) << shift;
+            *out = (0..WINDOW).fold(byte, |hash, _| pushed(hash)) << shift;
         }
-        Some(Self { out, reduce, shift, mask: Some(size as u64 - 1), shortest, longest })
+        let mask = (size as u64 - 1) << shift;
+        Some(Self { out, reduce, shift, mask: Some(mask), shortest, longest })
     }
 
     /// The length of the chunk that begins with these bytes, or `None` when that takes more of them. Lengths up to
@@ -84,9 +91,8 @@ impl Chunker {
 
     #[inline]
     fn slide(&self, hash: u64, out: u8, into: u8) -> u64 {
-        let hash = hash ^ self.out[usize::from(out)];
-        let top = usize::from(((hash >> self.shift) & 0xff) as u8);
-        ((hash << 8) | u64::from(into)) ^ self.reduce[top]
+        let moved = self.out[usize::from(out)] ^ (u64::from(into) << self.shift);
+        (hash << 8) ^ moved ^ self.reduce[(hash >> 56) as usize]
     }
 
     /// The fingerprint of the window that ends at a length.
@@ -111,24 +117,25 @@ impl Chunker {
 
     /// Whether a chunk may end at one of the `BLOCK` lengths from `from` on.
     fn any_in_block(&self, bytes: &[u8], from: usize, mask: u64) -> bool {
-        let lane = |nth: usize| {
-            let from = from + nth * LANE;
-            let outs = &bytes[from - WINDOW..][..LANE - 1];
-            let intos = &bytes[from..][..LANE - 1];
-            (self.prefill(bytes, from), outs, intos)
+        let block: &[u8; WINDOW + BLOCK] = match bytes[from - WINDOW..].first_chunk() {
+            Some(block) => block,
+            None => return true,
         };
-        let ((mut a, ao, ai), (mut b, bo, bi)) = (lane(0), lane(1));
-        let ((mut c, co, ci), (mut d, d_o, di)) = (lane(2), lane(3));
-        let ends = |hash: u64| hash & mask == 0;
-        let mut found = ends(a) | ends(b) | ends(c) | ends(d);
-        for nth in 0..LANE - 1 {
-            a = self.slide(a, ao[nth], ai[nth]);
-            b = self.slide(b, bo[nth], bi[nth]);
-            c = self.slide(c, co[nth], ci[nth]);
-            d = self.slide(d, d_o[nth], di[nth]);
-            found |= ends(a) | ends(b) | ends(c) | ends(d);
+        let mut hashes: [u64; LANES] = std::array::from_fn(|lane| self.prefill(bytes, from + lane * LANE));
+        let ends = |hashes: &[u64; LANES]| hashes.iter().any(|hash| hash & mask == 0);
+        if ends(&hashes) {
+            return true;
         }
-        found
+        for at in 0..LANE - 1 {
+            for (lane, hash) in hashes.iter_mut().enumerate() {
+                let at = at + lane * LANE;
+                *hash = self.slide(*hash, block[at], block[at + WINDOW]);
+            }
+            if ends(&hashes) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -154,7 +161,7 @@ mod tests {
     }
 
     fn plainly(chunker: &Chunker, polynomial: u64, bytes: &[u8]) -> Option<usize> {
-        let mask = chunker.mask.unwrap();
+        let mask = chunker.mask.unwrap() >> chunker.shift;
         let ends = |length: usize| plain(&bytes[length - WINDOW..length], polynomial) & mask == 0;
         let all = chunker.shortest..=bytes.len().min(chunker.longest);
         all.into_iter().find(|length| *length == chunker.longest || ends(*length))
