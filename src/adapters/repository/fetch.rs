@@ -89,13 +89,13 @@ impl Pack {
     }
 
     /// Some of its bytes.
-    pub fn read(&self, adapter: &RepositoryAdapter, offset: u32, buffer: &mut [u8]) -> Result<(), RepositoryError> {
+    fn read(&self, adapter: &RepositoryAdapter, offset: u32, buffer: &mut [u8]) -> Result<(), RepositoryError> {
         let read = self.file.read_exact_at(buffer, u64::from(offset));
         read.map_err(|e| unreadable(adapter, &name_of(FileType::Pack, &self.id), &e))
     }
 }
 
-fn unreadable(adapter: &RepositoryAdapter, name: &str, error: &io::Error) -> RepositoryError {
+pub(super) fn unreadable(adapter: &RepositoryAdapter, name: &str, error: &io::Error) -> RepositoryError {
     let (path, repository) = (adapter.files.at(name), &adapter.name);
     let damaged = match error.kind() {
         io::ErrorKind::NotFound => {

@@ -4,6 +4,7 @@
 //! [`backup`] alone and only when the run is good; files are read by our own walker; lock files are ours; a panic in
 //! it is an error like any other.
 
+mod ahead;
 mod backup;
 mod check;
 mod compare;

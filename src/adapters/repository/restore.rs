@@ -1,27 +1,25 @@
 //! Laying a snapshot down in a directory.
 //!
-//! The tree is made first, then contents are fetched pack by pack, each pack read once and from front to back, by a few
-//! threads; every blob goes to all the places that want it. Memory is a few blobs a thread, whatever the size of the data.
+//! The tree is made first, then contents are fetched pack by pack, each pack read once and from front to back; a few threads
+//! read, and a few others unpack; every blob goes to all the places that want it. Memory is a few blobs a thread, whatever
+//! the size of the data.
 
+use super::ahead::{Arrived, Stretch, stretches};
 use super::error::RepositoryError;
-use super::fetch::{Bench, Hashes, Pack, Place};
+use super::fetch::{Bench, Hashes, Place};
 use super::laid::{Hand, Laid, attributes};
 use super::lock::Lock;
 use super::noted::Noted;
 use super::report::{Control, RestoreReport, Verified};
-use super::{RepositoryAdapter, interrupted, lock};
+use super::{RepositoryAdapter, interrupted};
 use crate::adapters::lay::Ground;
+use crossbeam_channel::{Receiver, Sender};
 use rustic_core::DataId;
 use rustic_core::repofile::PackId;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Most bytes of a pack that are read at once, and the largest unwanted part that is read along.
-const READ: u32 = 8 << 20;
-const GAP: u32 = 64 << 10;
 /// More threads gain nothing on one disk.
 pub(super) const THREADS: usize = 8;
 
@@ -137,82 +135,49 @@ impl RepositoryAdapter {
         hashes: Hashes,
         control: &Control,
     ) -> Result<(), RepositoryError> {
-        let next = AtomicUsize::new(0);
-        let first_error: Mutex<Option<RepositoryError>> = Mutex::new(None);
-        let threads =
-            std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS).min(jobs.len().max(1));
-        let work = || {
-            let mut hand = Hand::new(hashes == Hashes::ComparedLater);
-            let (mut bench, mut buffer) = (Bench::new(hashes), Vec::new());
-            while let Some((pack, pieces)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if lock(&first_error).is_some() {
-                    return;
-                }
-                if let Err(error) = self.unload((*pack, pieces), (laid, &mut hand), (&mut buffer, &mut bench), control)
-                {
-                    lock(&first_error).get_or_insert(error);
-                    return;
-                }
+        let stretches: Vec<Stretch<'_>> = jobs.iter().flat_map(|(pack, pieces)| stretches(*pack, pieces)).collect();
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS);
+        let work = |arrived: Receiver<Arrived<'_>>, back: Sender<Vec<u8>>| {
+            let (mut hand, mut bench) = (Hand::new(hashes == Hashes::ComparedLater), Bench::new(hashes));
+            for mut arrived in arrived {
+                self.unload(&mut arrived, (laid, &mut hand), &mut bench, control)?;
+                // When nobody reads any more, nobody needs room.
+                drop(back.send(arrived.room));
             }
+            Ok(())
         };
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(work);
-            }
-        });
-        lock(&first_error).take().map_or(Ok(()), Err)
+        self.read_ahead(&stretches, threads, &work)
     }
 
     fn unload(
         &self,
-        (id, pieces): (PackId, &[Piece]),
+        arrived: &mut Arrived<'_>,
         (laid, hand): (&Laid, &mut Hand),
-        (buffer, bench): (&mut Vec<u8>, &mut Bench),
+        bench: &mut Bench,
         control: &Control,
     ) -> Result<(), RepositoryError> {
-        let pack = Pack::open(self, id)?;
-        let mut rest = pieces;
-        while let Some(first) = rest.first() {
-            let start = first.place.offset;
-            let mut end = start + first.place.length;
-            let mut taken = 1;
-            while let Some(piece) = rest.get(taken) {
-                let far = piece.place.offset.saturating_add(piece.place.length);
-                if piece.place.offset.saturating_sub(end) > GAP || far - start > READ {
-                    break;
-                }
-                end = end.max(far);
-                taken += 1;
+        let Arrived { stretch, room, at } = arrived;
+        for piece in stretch.pieces {
+            if control.cancel.is_cancelled() {
+                return Err(interrupted());
             }
-            let length = (end - start) as usize;
-            if buffer.len() < length {
-                buffer.resize(length, 0);
+            let from = at.start + (piece.place.offset - stretch.start) as usize;
+            let sealed = room.get_mut(from..from + piece.place.length as usize).unwrap_or_default();
+            let plain = self.unpack(&piece.id, &piece.place, sealed, bench);
+            let plain = plain.map_err(|error| blame(laid, &error, piece))?;
+            for (file, at) in &piece.targets {
+                hand.write(laid, (*file as usize, *at), plain, control)?;
             }
-            let buffer = &mut buffer[..length];
-            pack.read(self, start, buffer)?;
-            for piece in &rest[..taken] {
-                if control.cancel.is_cancelled() {
-                    return Err(interrupted());
-                }
-                let from = (piece.place.offset - start) as usize;
-                let sealed = buffer.get_mut(from..from + piece.place.length as usize).unwrap_or_default();
-                let plain = self.unpack(&piece.id, &piece.place, sealed, bench);
-                let plain = plain.map_err(|error| blame(laid, &error, piece))?;
-                for (file, at) in &piece.targets {
-                    hand.write(laid, (*file as usize, *at), plain, control)?;
-                }
-            }
-            rest = &rest[taken..];
         }
         Ok(())
     }
 }
 
 /// One blob and where it goes: files by number, with the place in each.
-struct Piece {
-    id: DataId,
-    place: Place,
-    targets: Vec<(u32, u64)>,
+pub(super) struct Piece {
+    pub id: DataId,
+    pub place: Place,
+    pub targets: Vec<(u32, u64)>,
 }
 
 /// An error about a blob, with the files that need it.

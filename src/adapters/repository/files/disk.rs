@@ -1,12 +1,13 @@
 //! A directory of this host.
 
 use super::later::{Later, sync_directory};
-use super::{LOCKS, optional};
+use super::{LOCKS, direct, optional};
 use crate::adapters::repository::files::storage::{Found, Listed, Parts, Storage};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,10 @@ impl Storage for Disk {
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Parts>> {
         Ok(Box::new(File::open(self.path(name))?))
+    }
+
+    fn read_once(&self, name: &str, offset: u64, length: usize, room: &mut Vec<u8>) -> io::Result<Range<usize>> {
+        direct::read(&File::open(self.path(name))?, offset, length, room)
     }
 
     fn read_through(&self, name: &str, seen: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Files that are written now and made durable later, many at once: to wait for the disk once for each of a hundred packs
 //! takes longer than to read what is in them.
 
+use super::direct;
 use bytes::Bytes;
 use rustix::fs::Advice;
 use std::collections::BTreeSet;
@@ -32,7 +33,12 @@ impl Later {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         let later = Self(Some(Written { file, temporary, path }));
         if let Some(Written { file, .. }) = &later.0 {
-            parts.iter().try_for_each(|part| (&*file).write_all(part))?;
+            let done = parts.first().map_or(Ok(0), |first| direct::write(file, first))?;
+            let mut skip = done;
+            for part in parts {
+                (&*file).write_all(&part[skip.min(part.len())..])?;
+                skip = 0;
+            }
         }
         Ok(later)
     }

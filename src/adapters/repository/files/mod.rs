@@ -1,11 +1,13 @@
 //! The repository's files, wherever they lie: complete and durable once written, and no error swallowed.
 
 mod bucket;
+mod direct;
 mod disk;
 mod later;
 mod storage;
 
 pub(super) use bucket::{Bucket, said};
+pub(super) use direct::PAGE;
 pub(super) use disk::Disk;
 pub(super) use later::Later;
 pub(super) use storage::{Found, Listed, Parts, Storage};
@@ -15,6 +17,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,6 +103,18 @@ impl Files {
         let mut buffer = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.open(name)?.read_exact_at(&mut buffer, u64::from(offset))?;
         Ok(Bytes::from(buffer))
+    }
+
+    /// Reads a part of a file that is wanted once. Where in `room`, which grows as needed, it lies.
+    pub(super) fn read_once(
+        &self,
+        name: &str,
+        offset: u32,
+        length: usize,
+        room: &mut Vec<u8>,
+    ) -> io::Result<Range<usize>> {
+        self.go_on()?;
+        self.storage.read_once(name, u64::from(offset), length, room)
     }
 
     /// Shows a file from begin to end, a part at a time.

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use std::fmt::Debug;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 /// One file in a listing.
@@ -51,6 +52,15 @@ pub(in crate::adapters::repository) trait Storage: Debug + Send + Sync {
 
     /// A file of which parts are wanted.
     fn open(&self, name: &str) -> io::Result<Box<dyn Parts>>;
+
+    /// Reads a part of a file that is wanted once. Where in `room`, which grows as needed, it lies.
+    fn read_once(&self, name: &str, offset: u64, length: usize, room: &mut Vec<u8>) -> io::Result<Range<usize>> {
+        if room.len() < length {
+            room.resize(length, 0);
+        }
+        self.open(name)?.read_exact_at(&mut room[..length], offset)?;
+        Ok(0..length)
+    }
 
     /// Shows a file from begin to end, a part at a time.
     fn read_through(&self, name: &str, seen: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;

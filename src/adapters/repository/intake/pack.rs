@@ -2,7 +2,9 @@
 //!
 //! Format: restic's design document, "Pack Format" and "Indexing".
 
+use crate::adapters::repository::files::PAGE;
 use crate::adapters::repository::index::Listed;
+use bytes::Bytes;
 use jiff::Timestamp;
 use rustic_core::repofile::{BlobType, PackId};
 use rustic_core::{BlobId, Id};
@@ -40,18 +42,20 @@ pub(super) struct Filling {
     kind: BlobType,
     size: usize,
     bytes: Vec<u8>,
+    /// Bytes before the first blob, which lies where a page begins: what is written from there needs no copy of it.
+    skip: usize,
     blobs: Vec<Blob>,
 }
 
 /// A pack that is to be written.
 pub(super) struct Full {
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     pub blobs: Vec<Blob>,
 }
 
 impl Filling {
     pub const fn new(kind: BlobType, size: usize) -> Self {
-        Self { kind, size, bytes: Vec::new(), blobs: Vec::new() }
+        Self { kind, size, bytes: Vec::new(), skip: 0, blobs: Vec::new() }
     }
 
     /// Adds a sealed blob; the pack, if it is full now. A pack that begins takes the `spare` room that there may be.
@@ -64,18 +68,20 @@ impl Filling {
     ) -> Option<Full> {
         if self.bytes.capacity() == 0 {
             self.bytes = spare().unwrap_or_else(|| Vec::with_capacity(self.size + BEYOND));
+            self.skip = self.bytes.as_ptr().align_offset(PAGE).min(PAGE);
+            self.bytes.resize(self.skip, 0);
         }
-        let offset = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        let offset = u32::try_from(self.bytes.len() - self.skip).unwrap_or(u32::MAX);
         let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
         self.bytes.extend_from_slice(sealed);
         self.blobs.push(Blob { id: id.into(), kind: self.kind, offset, length, uncompressed_length: plain });
-        (self.bytes.len() >= self.size || self.blobs.len() >= MOST_BLOBS).then(|| self.take()).flatten()
+        (self.bytes.len() - self.skip >= self.size || self.blobs.len() >= MOST_BLOBS).then(|| self.take()).flatten()
     }
 
     /// The pack as far as it is full; `None`: it is empty.
     pub fn take(&mut self) -> Option<Full> {
         let (bytes, blobs) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.blobs));
-        (!blobs.is_empty()).then_some(Full { bytes, blobs })
+        (!blobs.is_empty()).then(|| Full { bytes: Bytes::from(bytes).slice(self.skip..), blobs })
     }
 }
 

@@ -211,7 +211,7 @@ impl<'a> Store<'a> {
         let Full { bytes, blobs } = full;
         let digest = Sha256::new().chain_update(&bytes).chain_update(&header).chain_update(length).finalize();
         let id = Id::new(digest.into());
-        let parts = [Bytes::from(bytes), Bytes::from(header), Bytes::copy_from_slice(&length)];
+        let parts = [bytes, Bytes::from(header), Bytes::copy_from_slice(&length)];
         let later = files.put_later(&name_of(FileType::Pack, &id), &parts).map_err(failed)?;
         let [bytes, ..] = parts;
         if let Ok(room) = bytes.try_into_mut() {
