@@ -215,7 +215,8 @@ class SeawallResident(SeawallOnce):
             for run in runs:
                 if run["operation"] == "backup" and run.get("finished"):
                     return run
-            time.sleep(0.2)
+            # Seldom: each question takes of the two cores what is then missing elsewhere.
+            time.sleep(1)
         raise SystemExit("the operator made no first backup within 15 minutes")
 
     def backup(self):
