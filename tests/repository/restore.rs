@@ -140,6 +140,47 @@ fn what_is_in_a_snapshot_is_shown_without_restoring_it() {
     assert!(repository.snapshot("").unwrap_err().told().contains("can be several snapshots"));
 }
 
+/// What is below a directory, in the order in which a snapshot has it.
+fn below(directory: &Path, name: &Path) -> Vec<PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let with_its_own = |entry: std::ffi::OsString| {
+        let (path, own) = (name.join(&entry), directory.join(&entry));
+        let more = if own.is_dir() { below(&own, &path) } else { Vec::new() };
+        [path].into_iter().chain(more)
+    };
+    names.into_iter().flat_map(with_its_own).collect()
+}
+
+#[test]
+fn directories_come_in_their_order_however_many_are_read_ahead() {
+    let lab = Lab::new();
+    for nth in 0..1500 {
+        // Of the deeper ones many are the same.
+        lab.write(&format!("{}/{}/{}/leaf", nth % 3, nth % 50, nth), "same");
+        lab.write(&format!("wide/{nth}/{}", nth % 2), "same");
+    }
+    let repository = lab.open();
+    let id = lab.backup(&repository, 0).unwrap().snapshot.unwrap().id.clone();
+    let list = |most: usize| {
+        let mut found = Vec::new();
+        let listed = repository.list(&id, Path::new(ROOT), true, &mut |entry| {
+            found.push(entry.path);
+            if found.len() < most { Ok(()) } else { Err(repository.snapshot("0000").unwrap_err()) }
+        });
+        (found, listed)
+    };
+    let (found, listed) = list(usize::MAX);
+    listed.unwrap();
+    assert_eq!(found, below(&lab.volume(), Path::new("")));
+    let (found, listed) = list(100);
+    assert_eq!((found.len(), listed.unwrap_err().kind()), (100, Reason::NotFound), "who has seen enough ends it");
+    for pack in packs(&lab) {
+        fs::remove_file(pack).unwrap();
+    }
+    assert_eq!(list(usize::MAX).1.unwrap_err().kind(), Reason::Damaged);
+}
+
 #[test]
 fn snapshots_of_restic_are_restored_too() {
     let lab = Lab::hard();

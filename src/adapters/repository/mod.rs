@@ -33,6 +33,7 @@ mod snapshots;
 mod source;
 mod streams;
 mod tree;
+mod tree_ahead;
 
 pub use databases::Databases;
 pub use error::{Reason, RepositoryError};

@@ -6,6 +6,7 @@ use super::fetch::{Pack, Place};
 use super::index::Index;
 use super::report::{EntryKind, Size, TreeEntry};
 use super::source::{MANIFEST, unix_mode};
+use super::tree_ahead::{Ahead, READERS, Turn, below};
 use crate::adapters::lay::{Opened, is_entry_name};
 use crate::reconcile::SnapshotRecord;
 use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, Tree};
@@ -186,22 +187,32 @@ impl RepositoryAdapter {
 
     /// Everything below an entry, parents before children.
     pub(super) fn visit(&self, index: &Index, node: &Node, each: Visitor<'_>) -> Result<(), RepositoryError> {
-        let open = |tree: Option<TreeId>| -> Result<_, RepositoryError> {
-            Ok(tree.map(|tree| self.children(index, tree)).transpose()?.unwrap_or_default().into_iter())
-        };
-        let mut stack = vec![(PathBuf::new(), open(node.subtree)?)];
-        while let Some((directory, nodes)) = stack.last_mut() {
-            let Some(node) = nodes.next() else {
-                stack.pop();
-                continue;
+        let ahead = Ahead::new(self, index);
+        std::thread::scope(|scope| {
+            let _end = ahead.end();
+            let open = |turn: &Turn, tree: Option<TreeId>| {
+                tree.map(|tree| ahead.take(turn, tree)).transpose().map(Option::unwrap_or_default)
             };
-            let path = directory.join(node.name());
-            each(&path, &node)?;
-            if node.is_dir() {
-                stack.push((path, open(node.subtree)?));
+            let root = open(&Turn::new(), node.subtree)?;
+            if root.iter().any(Node::is_dir) {
+                (0..READERS).for_each(|_| drop(scope.spawn(|| ahead.read())));
             }
-        }
-        Ok(())
+            let mut stack = vec![(PathBuf::new(), Turn::new(), root.into_iter().enumerate())];
+            while let Some((directory, turn, nodes)) = stack.last_mut() {
+                let Some((nth, node)) = nodes.next() else {
+                    stack.pop();
+                    continue;
+                };
+                let path = directory.join(node.name());
+                each(&path, &node)?;
+                if node.is_dir() {
+                    let turn = below(turn, nth);
+                    let nodes = open(&turn, node.subtree)?;
+                    stack.push((path, turn, nodes.into_iter().enumerate()));
+                }
+            }
+            Ok(())
+        })
     }
 
     /// The content of a file, checked against its own hashes on the way.
