@@ -4,9 +4,9 @@
 //! does. What cannot be done this way is done the other way: nothing but time depends on it.
 
 use rustix::fs::OFlags;
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, IoSliceMut, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
@@ -40,7 +40,9 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     written.map(|_| done)
 }
 
-/// Reads a part of a file. What is in memory is taken from there. Where in `room` it lies.
+/// Reads a part of a file. Where in `room` it lies.
+///
+/// Also of what is in memory: to ask whether it is (`RWF_NOWAIT`) has the kernel read ahead into memory when it is not.
 ///
 /// # Errors
 /// Those of the disk; `UnexpectedEof` where the file is shorter.
@@ -52,11 +54,6 @@ pub(super) fn read(file: &File, offset: u64, length: usize, room: &mut Vec<u8>) 
     }
     let from = room.as_ptr().align_offset(PAGE).min(PAGE);
     let range = from + before..from + before + length;
-    let cached =
-        rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut room[range.clone()])], offset, ReadWriteFlags::NOWAIT);
-    if cached == Ok(length) {
-        return Ok(range);
-    }
     let (mut done, start) = (0, offset - before as u64);
     past_the_cache(file, || {
         while done < before + length && done % PAGE == 0 {
@@ -116,12 +113,6 @@ mod tests {
             file.write_all(&bytes[done..]).unwrap();
             let mut room = Vec::new();
             for (from, to) in [(0, bytes.len()), (1, 2), (4095, 4097), (4096, 8192), (70_000, 2_000_001), (0, 0)] {
-                // On the disk, and in memory.
-                for _ in 0..2 {
-                    let range = read(&file, from as u64, to - from, &mut room).unwrap();
-                    assert!(room[range] == bytes[from..to], "{from} to {to}");
-                }
-                file.read_exact_at(&mut vec![0; to - from], from as u64).unwrap();
                 let range = read(&file, from as u64, to - from, &mut room).unwrap();
                 assert!(room[range] == bytes[from..to], "{from} to {to}");
             }
