@@ -287,9 +287,13 @@ async fn the_page_shows_how_long_ago_and_how_soon() {
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    for part in
-        ["<td>5 h ago</td>", "<td>in 49 min</td>", "<td>never</td>", "<td>exempt</td>", "http-equiv=\"refresh\""]
-    {
+    for part in [
+        "<td class=\"when\">5 h ago</td>",
+        "<td class=\"when\">in 49 min</td>",
+        "<td class=\"when\">never</td>",
+        "<td class=\"when\">exempt</td>",
+        "http-equiv=\"refresh\"",
+    ] {
         assert!(page.contains(part), "{part}: {page}");
     }
 }

@@ -145,6 +145,6 @@ fn the_test_can_fail() {
     for (module, source) in good {
         assert_eq!(violations(&at(module), source), Vec::<String>::new(), "{module}: {source}");
     }
-    let lints = "#[allow(dead_code)] fn f() {}\n#[expect(dead_code, reason = \"why\")] fn g() {}\n#![allow(x)]";
+    let lints = "#[allow(dead_code)] fn f() {}\n#[expect(dead_code, reason = \"why\")] fn g() {}\n#![allow(x)]\n/// If they allow it.\nfn h() {}";
     assert_eq!(scan::scan(&[], lints).unwrap().without_reason.len(), 2);
 }

@@ -214,10 +214,10 @@ impl<'a> Store<'a> {
         let parts = [bytes, Bytes::from(header), Bytes::copy_from_slice(&length)];
         let later = files.put_later(&name_of(FileType::Pack, &id), &parts).map_err(failed)?;
         let [bytes, ..] = parts;
-        if let Ok(room) = bytes.try_into_mut() {
-            let mut room = Vec::from(room);
+        if let Ok(mut room) = bytes.try_into_mut() {
+            // First: what is in it would be copied to its start.
             room.clear();
-            lock(&self.spare).push(room);
+            lock(&self.spare).push(Vec::from(room));
         }
         let indexed = Indexed { id: PackId::from(id), blobs, time: SystemClock.now() };
         let waits = {
