@@ -182,7 +182,7 @@ pub fn make_node(at: BorrowedFd<'_>, name: &OsStr, kind: FileType, device: u64) 
 pub fn dress(fd: BorrowedFd<'_>, attributes: &Attributes) -> Vec<String> {
     let mut troubles = Vec::new();
     let mut told = |what: &str, done: Result<(), Errno>| troubles.extend(done.err().map(|e| trouble(what, e)));
-    // What was just made is whoever made it's: to ask costs a tenth of telling the file system again.
+    // What was just made is whoever made it's: to ask costs less than to tell the file system again.
     let owned = rustix::fs::fstat(fd).is_ok_and(|now| (now.st_uid, now.st_gid) == (attributes.uid, attributes.gid));
     if !owned {
         told("owner", rustix::fs::fchown(fd, Some(uid(attributes)), Some(gid(attributes))));

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const READ: u32 = 4 << 20;
 const GAP: u32 = 64 << 10;
 /// Threads that read, and so requests that a bucket answers at a time.
-const READERS: usize = 4;
+pub(super) const READERS: usize = 4;
 
 /// A part of a pack, and the blobs in it that are wanted, from front to back.
 pub(super) struct Stretch<'a> {

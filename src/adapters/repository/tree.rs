@@ -1,12 +1,13 @@
 //! What is in a snapshot.
 
 use super::RepositoryAdapter;
+use super::ahead::READERS;
 use super::error::{Reason, RepositoryError};
 use super::fetch::{Pack, Place};
 use super::index::Index;
 use super::report::{EntryKind, Size, TreeEntry};
 use super::source::{MANIFEST, unix_mode};
-use super::tree_ahead::{Ahead, READERS, Turn, below};
+use super::tree_ahead::{Ahead, Turn, below};
 use crate::adapters::lay::{Opened, is_entry_name};
 use crate::reconcile::SnapshotRecord;
 use rustic_core::repofile::{Metadata, Node, NodeType, SnapshotFile, Tree};

@@ -9,8 +9,6 @@ use rustic_core::repofile::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Threads that read, and so questions that a bucket answers at a time.
-pub(super) const READERS: usize = 4;
 /// Bytes of directories, as they are stored, from which on nothing more is read before it is wanted. In memory they take
 /// several times as much.
 const MOST: u64 = 4 << 20;

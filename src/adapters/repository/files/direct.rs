@@ -11,9 +11,14 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 /// Where it has to begin and to end, in memory and in the file: what any disk asks for.
-pub(in crate::adapters::repository) const PAGE: usize = 4096;
+const PAGE: usize = 4096;
 /// Less is written as ever.
 const WORTH_IT: usize = 1 << 20;
+
+/// Bytes of a buffer before the first that lies where a page begins.
+pub(in crate::adapters::repository) fn before_page(buffer: &[u8]) -> usize {
+    buffer.as_ptr().align_offset(PAGE).min(PAGE)
+}
 
 /// Writes whole pages at the start of a new file, if memory and file system allow it. How many bytes.
 ///
@@ -21,11 +26,11 @@ const WORTH_IT: usize = 1 << 20;
 /// Those of the disk.
 pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
     let whole = bytes.len() / PAGE * PAGE;
-    if whole < WORTH_IT || bytes.as_ptr().align_offset(PAGE) != 0 {
+    if whole < WORTH_IT || before_page(bytes) != 0 {
         return Ok(0);
     }
     let mut done = 0;
-    let written = past_the_cache(file, || {
+    past_the_cache(file, || {
         // Once it is somewhere in a page, it cannot go on like this.
         while done < whole && done % PAGE == 0 {
             match (&*file).write(&bytes[done..whole]) {
@@ -36,8 +41,8 @@ pub(super) fn write(file: &File, bytes: &[u8]) -> io::Result<usize> {
             }
         }
         Ok(())
-    });
-    written.map(|_| done)
+    })?;
+    Ok(done)
 }
 
 /// Reads a part of a file. Where in `room` it lies.
@@ -52,7 +57,7 @@ pub(super) fn read(file: &File, offset: u64, length: usize, room: &mut Vec<u8>) 
     if room.len() < pages + PAGE {
         room.resize(pages + PAGE, 0);
     }
-    let from = room.as_ptr().align_offset(PAGE).min(PAGE);
+    let from = before_page(room);
     let range = from + before..from + before + length;
     let (mut done, start) = (0, offset - before as u64);
     past_the_cache(file, || {
@@ -72,19 +77,18 @@ pub(super) fn read(file: &File, offset: u64, length: usize, room: &mut Vec<u8>) 
     Ok(range)
 }
 
-/// Does something with a file that goes past the page cache. Whether that could be.
-fn past_the_cache(file: &File, act: impl FnOnce() -> io::Result<()>) -> io::Result<bool> {
+/// Does something with a file that goes past the page cache, as far as that can be.
+fn past_the_cache(file: &File, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     let flags = rustix::fs::fcntl_getfl(file)?;
     if rustix::fs::fcntl_setfl(file, flags | OFlags::DIRECT).is_err() {
-        return Ok(false);
+        return Ok(());
     }
     let acted = act();
     rustix::fs::fcntl_setfl(file, flags)?;
     match acted {
-        Ok(()) => Ok(true),
         // Some say only now that they have no such way.
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Ok(false),
-        Err(error) => Err(error),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => Ok(()),
+        other => other,
     }
 }
 
@@ -96,7 +100,7 @@ mod tests {
     /// Bytes that begin where a page does, and their place.
     fn aligned(length: usize) -> (Vec<u8>, Range<usize>) {
         let mut bytes = vec![0; length + PAGE];
-        let from = bytes.as_ptr().align_offset(PAGE);
+        let from = before_page(&bytes);
         fastrand::Rng::with_seed(5).fill(&mut bytes[from..from + length]);
         (bytes, from..from + length)
     }

@@ -33,8 +33,7 @@ impl Later {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         let later = Self(Some(Written { file, temporary, path }));
         if let Some(Written { file, .. }) = &later.0 {
-            let done = parts.first().map_or(Ok(0), |first| direct::write(file, first))?;
-            let mut skip = done;
+            let mut skip = parts.first().map_or(Ok(0), |first| direct::write(file, first))?;
             for part in parts {
                 (&*file).write_all(&part[skip.min(part.len())..])?;
                 skip = 0;

@@ -7,7 +7,7 @@ mod later;
 mod storage;
 
 pub(super) use bucket::{Bucket, said};
-pub(super) use direct::PAGE;
+pub(super) use direct::before_page;
 pub(super) use disk::Disk;
 pub(super) use later::Later;
 pub(super) use storage::{Found, Listed, Parts, Storage};

@@ -2,7 +2,7 @@
 //!
 //! Format: restic's design document, "Pack Format" and "Indexing".
 
-use crate::adapters::repository::files::PAGE;
+use crate::adapters::repository::files::before_page;
 use crate::adapters::repository::index::Listed;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -68,7 +68,7 @@ impl Filling {
     ) -> Option<Full> {
         if self.bytes.capacity() == 0 {
             self.bytes = spare().unwrap_or_else(|| Vec::with_capacity(self.size + BEYOND));
-            self.skip = self.bytes.as_ptr().align_offset(PAGE).min(PAGE);
+            self.skip = before_page(&self.bytes);
             self.bytes.resize(self.skip, 0);
         }
         let offset = u32::try_from(self.bytes.len() - self.skip).unwrap_or(u32::MAX);
