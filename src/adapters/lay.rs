@@ -99,7 +99,12 @@ pub fn make_directory(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
 /// The system's.
 pub fn open_file(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR)
+    let open = |flags| rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR);
+    // Where not permitted, as on some network file systems, reading back writes an access time.
+    match open(flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => open(flags),
+        opened => opened,
+    }
 }
 
 /// What was opened last, with what it is known by: most entries lie where the one before them does.

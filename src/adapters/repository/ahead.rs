@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Most bytes of a pack that are read at once, unless one blob is larger, and the largest unwanted part that is read along.
 const READ: u32 = 4 << 20;
 const GAP: u32 = 64 << 10;
+/// What making a file takes, in bytes that are written in that time, about.
+const FILE: u64 = 32 << 10;
 /// Threads that read, and so requests that a bucket answers at a time.
 pub(super) const READERS: usize = 4;
 
@@ -25,6 +27,15 @@ pub(super) struct Stretch<'a> {
     pub start: u32,
     length: usize,
     pub pieces: &'a [Piece],
+    turn: u64,
+}
+
+impl Stretch<'_> {
+    /// What it takes to lay it down, in bytes that are written in that time.
+    fn cost(&self) -> u64 {
+        let cost = |piece: &Piece| piece.targets.len() as u64 * (u64::from(piece.place.plain_length()) + FILE);
+        self.pieces.iter().map(cost).sum()
+    }
 }
 
 /// A stretch that was read, and where in the room it lies.
@@ -49,10 +60,22 @@ pub(super) fn stretches(pack: PackId, mut rest: &[Piece]) -> Vec<Stretch<'_>> {
             end = end.max(far);
             taken += 1;
         }
-        stretches.push(Stretch { pack, start, length: (end - start) as usize, pieces: &rest[..taken] });
+        stretches.push(Stretch { pack, start, length: (end - start) as usize, pieces: &rest[..taken], turn: 0 });
         rest = &rest[taken..];
     }
     stretches
+}
+
+/// As many places of the order as there are workers, taken in turn: each goes on where it was, in files of its own. Two who
+/// write to one file wait for each other, and small files keep the processor busy while large ones wait for the disk.
+pub(super) fn in_turn(stretches: &mut [Stretch<'_>], workers: usize) {
+    let share = stretches.iter().map(Stretch::cost).sum::<u64>().div_ceil(workers.max(1) as u64).max(1);
+    let mut before = 0;
+    for stretch in &mut *stretches {
+        stretch.turn = before % share;
+        before += stretch.cost();
+    }
+    stretches.sort_by_key(|stretch| stretch.turn);
 }
 
 impl RepositoryAdapter {
@@ -114,15 +137,14 @@ mod tests {
     use crate::adapters::repository::fetch::Place;
     use rustic_core::{DataId, Id};
 
+    fn piece(offset: u32, length: u32, files: u32) -> Piece {
+        let place = Place { pack: PackId::from(Id::default()), offset, length, plain: None };
+        Piece { id: DataId::from(Id::default()), place, targets: (0..files).map(|file| (file, 0)).collect() }
+    }
+
     fn cut(places: &[(u32, u32)]) -> Vec<(u32, usize, usize)> {
-        let pack = PackId::from(Id::default());
-        let piece = |(offset, length): &(u32, u32)| Piece {
-            id: DataId::from(Id::default()),
-            place: Place { pack, offset: *offset, length: *length, plain: None },
-            targets: Vec::new(),
-        };
-        let pieces: Vec<Piece> = places.iter().map(piece).collect();
-        let stretches = stretches(pack, &pieces);
+        let pieces: Vec<Piece> = places.iter().map(|(offset, length)| piece(*offset, *length, 0)).collect();
+        let stretches = stretches(PackId::from(Id::default()), &pieces);
         stretches.iter().map(|stretch| (stretch.start, stretch.length, stretch.pieces.len())).collect()
     }
 
@@ -141,5 +163,22 @@ mod tests {
         let half = READ / 2;
         let expected = [(0, READ as usize, 2), (READ, 2 * READ as usize, 1), (3 * READ, 1, 1)];
         assert_eq!(cut(&[(0, half), (half, half), (READ, 2 * READ), (3 * READ, 1)]), expected);
+    }
+
+    /// The order in which blobs of so many files each, every one in a stretch of its own, are laid down by so many.
+    fn order(files: &[u32], workers: usize) -> Vec<u32> {
+        let pieces: Vec<Piece> = (0..).zip(files).map(|(nth, files)| piece(nth * 8 * READ, 1, *files)).collect();
+        let mut stretches = stretches(PackId::from(Id::default()), &pieces);
+        in_turn(&mut stretches, workers);
+        stretches.iter().map(|stretch| stretch.start / (8 * READ)).collect()
+    }
+
+    #[test]
+    fn as_many_go_through_the_files_as_there_are_workers() {
+        assert_eq!(order(&[1; 6], 1), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(order(&[1; 6], 2), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(order(&[1; 3], 8).len(), 3, "fewer than there are workers, all are under way at once");
+        assert_eq!(order(&[2, 2, 1, 1, 1, 1], 2), [0, 2, 3, 1, 4, 5], "by what they take, not by how many they are");
+        assert_eq!(order(&[], 2), [0_u32; 0]);
     }
 }

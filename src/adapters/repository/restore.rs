@@ -4,7 +4,7 @@
 //! read, and a few others unpack; every blob goes to all the places that want it. Memory is a few blobs a thread, whatever
 //! the size of the data.
 
-use super::ahead::{Arrived, Stretch, stretches};
+use super::ahead::{Arrived, Stretch, in_turn, stretches};
 use super::error::RepositoryError;
 use super::fetch::{Bench, Hashes, Place};
 use super::laid::{Hand, Laid, attributes};
@@ -135,8 +135,9 @@ impl RepositoryAdapter {
         hashes: Hashes,
         control: &Control,
     ) -> Result<(), RepositoryError> {
-        let stretches: Vec<Stretch<'_>> = jobs.iter().flat_map(|(pack, pieces)| stretches(*pack, pieces)).collect();
+        let mut stretches: Vec<Stretch<'_>> = jobs.iter().flat_map(|(pack, pieces)| stretches(*pack, pieces)).collect();
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS);
+        in_turn(&mut stretches, threads);
         let work = |arrived: Receiver<Arrived<'_>>, back: Sender<Vec<u8>>| {
             let (mut hand, mut bench) = (Hand::new(hashes == Hashes::ComparedLater), Bench::new(hashes));
             for mut arrived in arrived {
