@@ -3,6 +3,7 @@
 use crate::lab::{HOST, Lab, key, meta, noise};
 use seawall::adapters::repository::{Control, Reason, RepositoryAdapter};
 use seawall::reconcile::SourceKey;
+use std::path::Path;
 
 fn ids(repository: &RepositoryAdapter) -> Vec<String> {
     let mut snapshots = repository.snapshots().unwrap();
@@ -80,6 +81,33 @@ fn space_is_freed_in_two_steps_and_what_is_needed_stays() {
     lab.check();
     std::fs::remove_dir_all(lab.dir.path().join("restored")).unwrap();
     assert_eq!(lab.restored_differences(&back.snapshot.unwrap().id), [] as [String; 0]);
+}
+
+#[test]
+fn what_a_prune_has_marked_can_still_be_restored_and_is_taken_for_stored_by_no_backup() {
+    let lab = Lab::new();
+    lab.write("keep", "x");
+    lab.write("drop/it", noise(2 << 20));
+    let repository = lab.open();
+    let old = lab.backup(&repository, 0).unwrap().snapshot.unwrap();
+    std::fs::remove_dir_all(lab.volume().join("drop")).unwrap();
+    lab.backup(&repository, 1).unwrap();
+    let file = lab.repository().join("snapshots").join(&old.id);
+    let content = std::fs::read(&file).unwrap();
+    forget(&repository, &key(), std::slice::from_ref(&old.id)).unwrap();
+    assert!(repository.prune(&Control::default()).unwrap().marked_bytes > 1 << 20);
+
+    // As when another program wrote a snapshot while this one marked what it needs.
+    std::fs::write(&file, content).unwrap();
+    let into = lab.dir.path().join("into");
+    std::fs::create_dir(&into).unwrap();
+    repository.restore(&old.id, Path::new(""), &into, &Control::default()).unwrap();
+    let brought = std::fs::read(into.join("drop/it")).unwrap();
+    assert_eq!(brought.len(), 2 << 20);
+    lab.write("drop/it", brought);
+    assert!(lab.backup(&repository, 2).unwrap().added_bytes > 1 << 20);
+    forget(&repository, &key(), &[old.id.clone()]).unwrap();
+    lab.check();
 }
 
 #[test]

@@ -10,7 +10,6 @@ use super::tree::{kind, link_target};
 use super::{EntryKind, RepositoryAdapter, interrupted};
 use crate::adapters::lay::Ground;
 use crate::adapters::volume_walk::{Entry, Exclude, Kind, Walk};
-use rustic_core::DataId;
 use rustic_core::repofile::{Node, NodeType};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -112,11 +111,10 @@ impl RepositoryAdapter {
 
     /// Looks up how long the chunks are. A content ends before the first that the index does not know.
     fn measure(&self, contents: &mut [Content]) -> Result<(), RepositoryError> {
-        let wanted: Vec<DataId> = contents.iter().flat_map(|file| file.chunks.iter().map(|chunk| chunk.id)).collect();
-        let places = self.places(&wanted)?;
+        let index = self.resident()?;
         for content in contents {
             let known = content.chunks.iter_mut().map_while(|chunk| {
-                chunk.length = places.get(&chunk.id)?.plain_length();
+                chunk.length = index.data(&chunk.id)?.plain_length();
                 Some(())
             });
             let known = known.count();

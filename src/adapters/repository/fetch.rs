@@ -1,19 +1,16 @@
 //! Blobs of data out of their packs, each one opened, unpacked and compared with its own hash.
 //!
-//! Format: restic's design document, "Pack Format" and "Index". The index in memory does not know where data lies, which
-//! keeps it small; what is wanted is looked up in the index files once, when it is wanted.
+//! Format: restic's design document, "Pack Format" and "Index".
 
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
 use super::files::{Parts, name_of};
 use super::index::Index;
-use rustic_core::repofile::{BlobType, IndexFile, IndexPack, PackId};
-use rustic_core::{BlobId, DataId, FileType, Id, TreeId};
+use rustic_core::repofile::PackId;
+use rustic_core::{FileType, Id, TreeId};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
-use std::num::NonZeroU32;
 use zstd::bulk::Decompressor;
 
 thread_local! {
@@ -110,33 +107,6 @@ pub(super) fn unreadable(adapter: &RepositoryAdapter, name: &str, error: &io::Er
 }
 
 impl RepositoryAdapter {
-    /// Where the wanted blobs lie, as far as the index knows.
-    pub(super) fn places(&self, wanted: &[DataId]) -> Result<HashMap<DataId, Place>, RepositoryError> {
-        let mut open: HashMap<BlobId, DataId> = wanted.iter().map(|id| (BlobId::from(**id), *id)).collect();
-        let mut places = HashMap::with_capacity(open.len());
-        if open.is_empty() {
-            return Ok(places);
-        }
-        let mut doomed = Vec::new();
-        let mut take = |pack: IndexPack| {
-            for blob in pack.blobs.iter().filter(|blob| blob.tpe == BlobType::Data) {
-                if let Some(id) = open.remove(&blob.id) {
-                    let at = blob.location;
-                    let plain = at.uncompressed_length.map(NonZeroU32::get);
-                    places.insert(id, Place { pack: pack.id, offset: at.offset, length: at.length, plain });
-                }
-            }
-        };
-        for file in self.guarded("read the index", || self.open.stream_files::<IndexFile>())? {
-            let (_, file) = self.guarded("read the index", || file)?;
-            file.packs.into_iter().for_each(&mut take);
-            doomed.extend(file.packs_to_delete);
-        }
-        // What a prune has marked is there for a while yet.
-        doomed.into_iter().for_each(take);
-        Ok(places)
-    }
-
     /// A directory as it is stored.
     pub(super) fn tree_json(&self, index: &Index, id: &TreeId) -> Result<Vec<u8>, RepositoryError> {
         let place = index.tree(id).ok_or_else(|| {

@@ -1,6 +1,4 @@
-//! What is in the repository, in memory: ids of data, and where trees lie.
-//!
-//! About 32 bytes a blob. The places of data are looked up in the index files when they are wanted.
+//! What is in the repository, in memory: where every blob lies, in 48 bytes for each.
 
 use super::fetch::Place;
 use super::intake::Memory;
@@ -8,7 +6,7 @@ use super::lock;
 use crate::reconcile::SourceKey;
 use rustic_core::repofile::{BlobType, IndexBlob, PackId};
 use rustic_core::{BlobId, DataId, Id, TreeId};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -27,14 +25,18 @@ pub(super) struct Index {
 #[derive(Default)]
 struct Inner {
     read_from: BTreeSet<Id>,
-    data: Vec<DataId>,
-    later: HashSet<DataId>,
+    /// Sorted.
+    data: Vec<(DataId, Spot)>,
+    later: HashMap<DataId, Spot>,
     packs: Vec<PackId>,
-    trees: HashMap<TreeId, TreePlace>,
+    trees: HashMap<TreeId, Spot>,
+    /// What a prune has marked: still there for a while, for those who refer to it all the same, and stored no more.
+    doomed: HashMap<BlobId, Spot>,
 }
 
-/// As [`Place`], in half the room.
-struct TreePlace {
+/// As [`Place`], in a quarter of the room.
+#[derive(Clone, Copy)]
+struct Spot {
     pack: u32,
     offset: u32,
     length: u32,
@@ -64,30 +66,30 @@ impl Index {
         inner.read_from.is_subset(files).then(|| files.difference(&inner.read_from).copied().collect())
     }
 
-    /// Adds what a file of the index tells.
+    /// Adds what a file of the index tells of packs.
     pub fn add<B: Into<Listed>>(&self, file: Id, packs: impl IntoIterator<Item = (PackId, Vec<B>)>) {
         let mut guard = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *guard;
         inner.read_from.insert(file);
         for (pack, blobs) in packs {
-            let number = u32::try_from(inner.packs.len()).unwrap_or(u32::MAX);
-            let mut trees = false;
-            for blob in blobs.into_iter().map(Into::into) {
-                let Listed { kind, id, offset, length, plain } = blob;
-                if matches!(kind, BlobType::Data) {
-                    inner.later.insert(DataId::from(id));
-                } else {
-                    trees = true;
-                    let plain = plain.map_or(0, NonZeroU32::get);
-                    inner.trees.insert(TreeId::from(id), TreePlace { pack: number, offset, length, plain });
+            for (kind, id, spot) in inner.spots(pack, blobs) {
+                match kind {
+                    BlobType::Data => drop(inner.later.insert(DataId::from(id), spot)),
+                    BlobType::Tree => drop(inner.trees.insert(TreeId::from(id), spot)),
                 }
-            }
-            if trees {
-                inner.packs.push(pack);
             }
         }
         if inner.later.len() > LATER.max(inner.data.len() / 4) {
             inner.settle();
+        }
+    }
+
+    /// Adds what it tells of packs that a prune has marked.
+    pub fn add_doomed<B: Into<Listed>>(&self, packs: impl IntoIterator<Item = (PackId, Vec<B>)>) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for (pack, blobs) in packs {
+            let spots = inner.spots(pack, blobs);
+            inner.doomed.extend(spots.map(|(_, id, spot)| (id, spot)));
         }
     }
 
@@ -97,8 +99,12 @@ impl Index {
     }
 
     pub fn has_data(&self, id: &DataId) -> bool {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).data(id).is_some()
+    }
+
+    pub fn data(&self, id: &DataId) -> Option<Place> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.later.contains(id) || inner.data.binary_search(id).is_ok()
+        inner.place(inner.data(id).or_else(|| inner.doomed.get(&BlobId::from(**id)))?)
     }
 
     pub fn has_tree(&self, id: &TreeId) -> bool {
@@ -107,14 +113,7 @@ impl Index {
 
     pub fn tree(&self, id: &TreeId) -> Option<Place> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let place = inner.trees.get(id)?;
-        let pack = *inner.packs.get(place.pack as usize)?;
-        Some(Place {
-            pack,
-            offset: place.offset,
-            length: place.length,
-            plain: NonZeroU32::new(place.plain).map(u32::from),
-        })
+        inner.place(inner.trees.get(id).or_else(|| inner.doomed.get(&BlobId::from(**id)))?)
     }
 
     /// Forgets what the last runs met: the next ones read what is stored.
@@ -124,11 +123,37 @@ impl Index {
 }
 
 impl Inner {
+    /// Where the blobs of a pack lie.
+    fn spots<B: Into<Listed>>(
+        &mut self,
+        pack: PackId,
+        blobs: Vec<B>,
+    ) -> impl Iterator<Item = (BlobType, BlobId, Spot)> + use<B> {
+        let number = u32::try_from(self.packs.len()).unwrap_or(u32::MAX);
+        self.packs.push(pack);
+        blobs.into_iter().map(Into::into).map(move |Listed { kind, id, offset, length, plain }| {
+            (kind, id, Spot { pack: number, offset, length, plain: plain.map_or(0, NonZeroU32::get) })
+        })
+    }
+
+    fn data(&self, id: &DataId) -> Option<&Spot> {
+        self.later.get(id).or_else(|| {
+            let found = self.data.binary_search_by_key(id, |(id, _)| *id).ok()?;
+            self.data.get(found).map(|(_, spot)| spot)
+        })
+    }
+
+    fn place(&self, spot: &Spot) -> Option<Place> {
+        let Spot { pack, offset, length, plain } = *spot;
+        let pack = *self.packs.get(pack as usize)?;
+        Some(Place { pack, offset, length, plain: NonZeroU32::new(plain).map(u32::from) })
+    }
+
     fn settle(&mut self) {
         self.data.extend(self.later.drain());
         self.later.shrink_to_fit();
-        self.data.sort_unstable();
-        self.data.dedup();
+        self.data.sort_unstable_by_key(|(id, _)| *id);
+        self.data.dedup_by_key(|(id, _)| *id);
         self.data.shrink_to_fit();
     }
 }

@@ -52,7 +52,7 @@ use bytes::Bytes;
 use files::{Disk, Files, Found, Storage};
 use gate::{Gate, NoPass};
 use index::Index;
-use rustic_core::repofile::{IndexFile, IndexId, MasterKey, SnapshotFile};
+use rustic_core::repofile::{IndexFile, IndexId, IndexPack, MasterKey, SnapshotFile};
 use rustic_core::{
     ConfigOptions, Credentials, FileType, Id, KeyOptions, OpenStatus, Repository, RepositoryBackends,
     RepositoryOptions, RusticResult,
@@ -213,7 +213,9 @@ impl RepositoryAdapter {
             let lacking: Vec<IndexId> = lacking.into_iter().map(IndexId::from).collect();
             for file in self.open.stream_files_list::<IndexFile>(lacking)? {
                 let (id, file) = file?;
-                index.add(*id, file.packs.into_iter().map(|pack| (pack.id, pack.blobs)));
+                let listed = |packs: Vec<IndexPack>| packs.into_iter().map(|pack| (pack.id, pack.blobs));
+                index.add(*id, listed(file.packs));
+                index.add_doomed(listed(file.packs_to_delete));
             }
             Ok(())
         })?;

@@ -3,6 +3,7 @@
 use super::RepositoryAdapter;
 use super::error::{Reason, RepositoryError};
 use super::fetch::{Pack, Place};
+use super::index::Index;
 use super::laid::attributes;
 use crate::adapters::lay::Opened;
 use rustic_core::DataId;
@@ -42,7 +43,7 @@ impl RepositoryAdapter {
             let message = format!("{} is not a file in this snapshot", path.display());
             return Err(RepositoryError::new(Reason::Refused, message));
         }
-        self.view_of(&node)
+        self.view_of(&repository, &node)
     }
 
     /// The extended attributes of an entry.
@@ -54,14 +55,13 @@ impl RepositoryAdapter {
         Ok(attributes(&self.node_at(&repository, id, path)?.meta)?.xattrs)
     }
 
-    pub(super) fn view_of(&self, node: &Node) -> Result<FileView, RepositoryError> {
+    pub(super) fn view_of(&self, index: &Index, node: &Node) -> Result<FileView, RepositoryError> {
         let wanted = node.content.as_deref().unwrap_or_default();
-        let places = self.places(wanted)?;
         let mut size = 0;
         let mut pieces = Vec::with_capacity(wanted.len());
         for id in wanted {
-            let place = places.get(id).ok_or_else(|| self.missing(&[]))?;
-            pieces.push((size, *id, *place));
+            let place = index.data(id).ok_or_else(|| self.missing(&[]))?;
+            pieces.push((size, *id, place));
             size += u64::from(place.plain_length());
         }
         Ok(FileView { size, pieces })

@@ -7,6 +7,7 @@
 use super::ahead::{Arrived, Stretch, in_turn, stretches};
 use super::error::RepositoryError;
 use super::fetch::{Bench, Hashes, Place};
+use super::index::Index;
 use super::laid::{Hand, Laid, attributes};
 use super::lock::Lock;
 use super::noted::Noted;
@@ -80,8 +81,8 @@ impl RepositoryAdapter {
             let name = path.file_name().unwrap_or_default().to_owned();
             laid.make(Path::new(&name), &node)?;
         }
+        let jobs = self.jobs(&index, &mut laid)?;
         drop(index);
-        let jobs = self.jobs(&mut laid)?;
         self.fetch(&laid, &jobs, hashes, control)?;
         drop(jobs);
         if hashes == Hashes::ComparedLater {
@@ -91,20 +92,18 @@ impl RepositoryAdapter {
     }
 
     /// What is to be read, by pack and in its order there, and where it goes.
-    fn jobs(&self, laid: &mut Laid) -> Result<Vec<(PackId, Vec<Piece>)>, RepositoryError> {
-        let wanted: Vec<DataId> = laid.files.iter().flat_map(|file| file.chunks.iter().map(|chunk| chunk.id)).collect();
-        let places = self.places(&wanted)?;
-        drop(wanted);
-        let mut goes: HashMap<DataId, Vec<(u32, u64)>> = HashMap::with_capacity(places.len());
+    fn jobs(&self, index: &Index, laid: &mut Laid) -> Result<Vec<(PackId, Vec<Piece>)>, RepositoryError> {
+        let mut goes: HashMap<DataId, (Place, Vec<(u32, u64)>)> = HashMap::new();
         let mut lacking = Vec::new();
-        for (index, file) in laid.files.iter_mut().enumerate() {
+        for (number, file) in laid.files.iter_mut().enumerate() {
             let mut at = 0;
             for chunk in &mut file.chunks {
-                let Some(place) = places.get(&chunk.id) else {
-                    lacking.push(index);
+                let Some(place) = index.data(&chunk.id) else {
+                    lacking.push(number);
                     break;
                 };
-                goes.entry(chunk.id).or_default().push((u32::try_from(index).unwrap_or(u32::MAX), at));
+                let (_, targets) = goes.entry(chunk.id).or_insert((place, Vec::new()));
+                targets.push((u32::try_from(number).unwrap_or(u32::MAX), at));
                 chunk.length = place.plain_length();
                 at += u64::from(chunk.length);
             }
@@ -114,10 +113,8 @@ impl RepositoryAdapter {
             return Err(self.missing(&lacking.iter().take(5).map(path).collect::<Vec<_>>()));
         }
         let mut packs: BTreeMap<PackId, Vec<Piece>> = BTreeMap::new();
-        for (id, targets) in goes {
-            if let Some(place) = places.get(&id) {
-                packs.entry(place.pack).or_default().push(Piece { id, place: *place, targets });
-            }
+        for (id, (place, targets)) in goes {
+            packs.entry(place.pack).or_default().push(Piece { id, place, targets });
         }
         let mut jobs: Vec<_> = packs.into_iter().collect();
         for (_, pieces) in &mut jobs {

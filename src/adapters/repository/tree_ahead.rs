@@ -3,9 +3,11 @@
 
 use super::error::RepositoryError;
 use super::index::Index;
+use super::tree::check_names;
 use super::{RepositoryAdapter, lock};
 use rustic_core::TreeId;
 use rustic_core::repofile::Node;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -16,32 +18,53 @@ const MOST: u64 = 4 << 20;
 /// Where in a visit a directory comes: for each directory above it, and for itself, the number among its siblings.
 pub(super) type Turn = Vec<usize>;
 
-type Nodes = Result<Vec<Node>, RepositoryError>;
+/// An entry of a directory, as far as it is wanted.
+pub(super) trait Entry: DeserializeOwned + Send {
+    /// The directory that it is.
+    fn subtree(&self) -> Option<TreeId>;
 
-#[derive(Default)]
-struct State {
+    /// Whether all that one directory holds can be one's.
+    ///
+    /// # Errors
+    /// It cannot.
+    fn check(entries: &[Self]) -> Result<(), RepositoryError>;
+}
+
+impl Entry for Node {
+    fn subtree(&self) -> Option<TreeId> {
+        self.subtree
+    }
+
+    fn check(entries: &[Self]) -> Result<(), RepositoryError> {
+        check_names(entries)
+    }
+}
+
+type Nodes<N> = Result<Vec<N>, RepositoryError>;
+
+struct State<N> {
     /// By when they are wanted.
     wanted: BTreeMap<Turn, TreeId>,
     begun: BTreeSet<Turn>,
     /// With the bytes that they are stored as.
-    read: BTreeMap<Turn, (u64, Nodes)>,
+    read: BTreeMap<Turn, (u64, Nodes<N>)>,
     /// Bytes of what is begun or read.
     held: u64,
     ended: bool,
 }
 
 /// The directories of one visit.
-pub(super) struct Ahead<'a> {
+pub(super) struct Ahead<'a, N> {
     adapter: &'a RepositoryAdapter,
     index: &'a Index,
-    state: Mutex<State>,
+    state: Mutex<State<N>>,
     changed: Condvar,
 }
 
 /// The end of a visit, however it ends: nobody reads on.
-pub(super) struct End<'a>(&'a Ahead<'a>);
+pub(super) struct End<'a, N>(&'a Ahead<'a, N>);
 
-impl Drop for End<'_> {
+impl<N> Drop for End<'_, N> {
     fn drop(&mut self) {
         lock(&self.0.state).ended = true;
         self.0.changed.notify_all();
@@ -49,15 +72,15 @@ impl Drop for End<'_> {
 }
 
 /// A directory that is being read.
-struct Begun<'a> {
-    ahead: &'a Ahead<'a>,
+struct Begun<'a, N: Entry> {
+    ahead: &'a Ahead<'a, N>,
     turn: Turn,
     bytes: u64,
     /// `None`: whoever read it panicked.
-    nodes: Option<Nodes>,
+    nodes: Option<Nodes<N>>,
 }
 
-impl Drop for Begun<'_> {
+impl<N: Entry> Drop for Begun<'_, N> {
     fn drop(&mut self) {
         let mut state = lock(&self.ahead.state);
         state.begun.remove(&self.turn);
@@ -73,10 +96,17 @@ impl Drop for Begun<'_> {
     }
 }
 
-impl State {
+impl<N> Default for State<N> {
+    fn default() -> Self {
+        let (wanted, begun, read) = Default::default();
+        Self { wanted, begun, read, held: 0, ended: false }
+    }
+}
+
+impl<N: Entry> State<N> {
     /// What is in a directory that was read will be wanted.
-    fn want(&mut self, turn: &Turn, nodes: &Nodes) {
-        let trees = nodes.iter().flatten().enumerate().filter_map(|(nth, node)| Some((nth, node.subtree?)));
+    fn want(&mut self, turn: &Turn, nodes: &Nodes<N>) {
+        let trees = nodes.iter().flatten().enumerate().filter_map(|(nth, node)| Some((nth, node.subtree()?)));
         self.wanted.extend(trees.map(|(nth, tree)| (below(turn, nth), tree)));
     }
 }
@@ -86,25 +116,25 @@ pub(super) fn below(turn: &Turn, nth: usize) -> Turn {
     turn.iter().copied().chain([nth]).collect()
 }
 
-impl<'a> Ahead<'a> {
+impl<'a, N: Entry> Ahead<'a, N> {
     pub fn new(adapter: &'a RepositoryAdapter, index: &'a Index) -> Self {
         Self { adapter, index, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// What ends it when it is dropped.
-    pub const fn end(&'a self) -> End<'a> {
+    pub const fn end(&'a self) -> End<'a, N> {
         End(self)
     }
 
     /// Reads what will be wanted, until the end.
     pub fn read(&self) {
         while let Some((mut begun, tree)) = self.begin() {
-            begun.nodes = Some(self.adapter.children(self.index, tree));
+            begun.nodes = Some(self.adapter.entries(self.index, tree));
         }
     }
 
-    fn begin(&self) -> Option<(Begun<'_>, TreeId)> {
-        let idle = |state: &mut State| !state.ended && (state.wanted.is_empty() || state.held >= MOST);
+    fn begin(&self) -> Option<(Begun<'_, N>, TreeId)> {
+        let idle = |state: &mut State<N>| !state.ended && (state.wanted.is_empty() || state.held >= MOST);
         let mut state = self.changed.wait_while(lock(&self.state), idle).unwrap_or_else(PoisonError::into_inner);
         let (turn, tree) = if state.ended { None } else { state.wanted.pop_first() }?;
         let bytes = self.index.tree(&tree).map_or(0, |place| u64::from(place.plain_length()));
@@ -114,8 +144,8 @@ impl<'a> Ahead<'a> {
     }
 
     /// The entries of the directory whose turn it is.
-    pub fn take(&self, turn: &Turn, tree: TreeId) -> Nodes {
-        let under_way = |state: &mut State| state.begun.contains(turn);
+    pub fn take(&self, turn: &Turn, tree: TreeId) -> Nodes<N> {
+        let under_way = |state: &mut State<N>| state.begun.contains(turn);
         let state = self.changed.wait_while(lock(&self.state), under_way);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if let Some((bytes, nodes)) = state.read.remove(turn) {
@@ -126,7 +156,7 @@ impl<'a> Ahead<'a> {
         }
         state.wanted.remove(turn);
         drop(state);
-        let nodes = self.adapter.children(self.index, tree);
+        let nodes = self.adapter.entries(self.index, tree);
         lock(&self.state).want(turn, &nodes);
         self.changed.notify_all();
         nodes

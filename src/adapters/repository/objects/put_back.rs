@@ -3,6 +3,7 @@
 use super::names::key;
 use super::walk::mark;
 use crate::adapters::repository::error::{Reason, RepositoryError};
+use crate::adapters::repository::index::Index;
 use crate::adapters::repository::lock::Lock;
 use crate::adapters::repository::report::Control;
 use crate::adapters::repository::source::HEADER;
@@ -10,16 +11,14 @@ use crate::adapters::repository::{RepositoryAdapter, interrupted, lock};
 use crate::adapters::s3::{Header, Object, Refused, S3, Upload, wait};
 use crate::reconcile::FileProblem;
 use crate::reconcile::restore::Over;
-use rustic_core::DataId;
 use rustic_core::repofile::Node;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many objects are written at once, each with 16 MiB in memory at most.
 const AT_ONCE: usize = 4;
-/// For how many objects it is looked up at once where their data lies.
+/// How many objects are gathered before those who write begin.
 const BATCH: usize = 1000;
 /// How many of the objects with which the same was done are named.
 const NAMED: usize = 20;
@@ -96,12 +95,12 @@ impl RepositoryAdapter {
             if key.starts_with(wanted.prefix) {
                 batch.push((key, node.clone()));
                 if batch.len() == BATCH {
-                    self.put_batch(&std::mem::take(&mut batch), s3, wanted, &report, control)?;
+                    self.put_batch(&index, &std::mem::take(&mut batch), s3, wanted, &report, control)?;
                 }
             }
             Ok(())
         })?;
-        self.put_batch(&batch, s3, wanted, &report, control)?;
+        self.put_batch(&index, &batch, s3, wanted, &report, control)?;
         let report = lock(&report).clone();
         if report == PutBack::default() {
             let message = format!("No object of this snapshot has a key that begins with `{}`", wanted.prefix);
@@ -112,21 +111,20 @@ impl RepositoryAdapter {
 
     fn put_batch(
         &self,
+        index: &Index,
         batch: &[(String, Node)],
         s3: &S3,
         wanted: Wanted<'_>,
         report: &Mutex<PutBack>,
         control: &Control,
     ) -> Result<(), RepositoryError> {
-        let contents: Vec<DataId> = batch.iter().flat_map(|(_, node)| node.content.iter().flatten().copied()).collect();
-        let places = self.places(&contents)?;
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some((key, node)) = batch.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if control.cancel.is_cancelled() {
                     return;
                 }
-                let done = self.put_one(key, node, &places, s3, wanted);
+                let done = self.put_one(index, (key, node), s3, wanted);
                 let mut report = lock(report);
                 match done {
                     Ok(put @ (Put::Written | Put::Replaced)) => {
@@ -156,9 +154,8 @@ impl RepositoryAdapter {
 
     fn put_one(
         &self,
-        key: &str,
-        node: &Node,
-        places: &HashMap<DataId, crate::adapters::repository::fetch::Place>,
+        index: &Index,
+        (key, node): (&str, &Node),
         s3: &S3,
         wanted: Wanted<'_>,
     ) -> Result<Put, RepositoryError> {
@@ -177,7 +174,7 @@ impl RepositoryAdapter {
             }
         }
         let mut upload = Upload::new(s3, key, node.meta.size, headers(node));
-        self.write_content(node, places, &mut upload)?;
+        self.content(index, node, &mut upload)?;
         upload.finish().map_err(|e| failed(&e))?;
         Ok(if found.is_some() { Put::Replaced } else { Put::Written })
     }
