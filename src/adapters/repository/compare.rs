@@ -2,7 +2,7 @@
 
 use super::error::RepositoryError;
 use super::index::Index;
-use super::laid::attributes;
+use super::laid::{another, attributes};
 use super::noted::Noted;
 use super::read_back::{Chunk, Content, read_back};
 use super::report::{Control, Sample, Verified};
@@ -68,7 +68,10 @@ impl RepositoryAdapter {
         let index = self.resident()?;
         let node = self.node_at(&index, id, path)?;
         let walk = Walk::open(at, Exclude::default(), control.cancel.clone());
-        let walk = walk.map_err(|e| RepositoryError::io("compare", at, &e))?;
+        let mut walk = walk.map_err(|e| RepositoryError::io("compare", at, &e))?;
+        if look.sample.is_none() {
+            walk = walk.lazily();
+        }
         std::thread::scope(|scope| {
             let (ahead, entries) = crossbeam_channel::bounded(AHEAD);
             scope.spawn(move || {
@@ -127,7 +130,7 @@ impl RepositoryAdapter {
 /// What was seen so far.
 #[derive(Default)]
 struct Look {
-    /// Of which files the content is to be read; `None`: all of it was read already.
+    /// Of which files the content is to be read; `None`: of all it was, and their attributes too.
     sample: Option<Sample>,
     entries: u64,
     /// Files of which every byte is compared, and how long they are together.
@@ -166,8 +169,7 @@ impl Look {
     fn compare(&mut self, node: &Node, entry: &Entry) -> Result<(), RepositoryError> {
         self.entries += 1;
         let (path, here) = (&entry.path, &entry.meta);
-        let mut stored = attributes(&node.meta)?;
-        stored.xattrs.sort_unstable();
+        let stored = attributes(&node.meta)?;
         let expected = kind(&node.node_type);
         if expected != kind_here(&entry.kind) {
             self.differences
@@ -176,13 +178,14 @@ impl Look {
         }
         let tell = |same: bool, what: &str| {
             if !same {
-                self.differences.note(path, format!("has another {what} than in the snapshot"));
+                self.differences.note(path, another(what));
             }
         };
+        let was_read = self.sample.is_none();
         tell((stored.uid, stored.gid) == (here.uid, here.gid), "owner");
         tell(expected == EntryKind::Symlink || stored.mode == here.mode & 0o7777, "mode");
         tell(stored.mtime == here.mtime, "time");
-        tell(stored.xattrs == here.xattrs, "set of attributes");
+        tell((was_read && node.is_file()) || stored.xattrs == here.xattrs, "set of attributes");
         match (&node.node_type, &entry.kind) {
             (NodeType::Symlink { .. }, Kind::Symlink(target)) => {
                 tell(link_target(&node.node_type).as_deref() == Some(target.as_os_str()), "target");

@@ -7,9 +7,10 @@ use super::report::{Control, RestoreReport};
 use super::source::unix_mode;
 use super::tree::link_target;
 use crate::adapters::lay::{self, Attributes, Ground, Opened};
+use crate::adapters::volume_walk::xattrs_of;
 use base64::Engine;
 use rustic_core::repofile::{Metadata, Node, NodeType};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -48,12 +49,15 @@ pub(super) struct Laid {
     links: Vec<(PathBuf, PathBuf)>,
     others: u64,
     problems: Noted,
-    /// Files that hold something else than what was to be laid down, as far as they were read back.
+    /// Whether files and their attributes are read back when they are whole: of a small one all is still in the processor's
+    /// caches then.
+    reads_back: bool,
+    /// Files that are something else than what was to be laid down, as far as they were read back.
     pub differences: Noted,
 }
 
 impl Laid {
-    pub(super) fn new(into: &Path, ground: Ground) -> Self {
+    pub(super) fn new(into: &Path, ground: Ground, reads_back: bool) -> Self {
         Self {
             into: into.to_owned(),
             ground,
@@ -66,6 +70,7 @@ impl Laid {
             links: Vec::new(),
             others: 0,
             problems: Noted::default(),
+            reads_back,
             differences: Noted::default(),
         }
     }
@@ -109,7 +114,7 @@ impl Laid {
                 if chunks.is_empty() {
                     let file = lay::open_file(at, name).map_err(|e| self.failed(path, e))?;
                     self.others += 1;
-                    self.note(path, lay::dress(file.as_fd(), &attributes));
+                    self.dress(file.as_fd(), &attributes, || path.to_owned());
                 } else {
                     self.files.push(File {
                         directory,
@@ -149,6 +154,17 @@ impl Laid {
         let directory = self.ground.directory(path).map_err(|e| self.failed(path, e))?;
         self.open = Some((number, directory));
         Ok(number)
+    }
+
+    /// Gives a file its attributes. The last that is done to it, so that reading it leaves no trace, and any later write one.
+    fn dress(&self, file: BorrowedFd<'_>, attributes: &Attributes, path: impl Fn() -> PathBuf) {
+        let troubles = lay::dress(file, attributes);
+        if !troubles.is_empty() {
+            self.note(&path(), troubles);
+        }
+        if self.reads_back && !xattrs_of(file).is_ok_and(|here| here == attributes.xattrs) {
+            self.differences.note(&path(), another("set of attributes"));
+        }
     }
 
     fn note(&self, path: &Path, troubles: Vec<String>) {
@@ -206,19 +222,14 @@ impl Laid {
 }
 
 /// What one thread has open: most writes go where the last one went.
+#[derive(Default)]
 pub(super) struct Hand {
     directory: Opened<usize>,
     file: Opened<usize, fs::File>,
-    /// Whether files are read back when they are whole: of a small one all is still in the processor's caches then.
-    reads_back: bool,
     sight: Sight,
 }
 
 impl Hand {
-    pub(super) fn new(reads_back: bool) -> Self {
-        Self { directory: Opened::default(), file: Opened::default(), reads_back, sight: Sight::default() }
-    }
-
     pub(super) fn write(
         &mut self,
         laid: &Laid,
@@ -244,21 +255,25 @@ impl Hand {
             if u64::try_from(end).unwrap_or(0) < file.size {
                 rustix::fs::ftruncate(fd, file.size).map_err(failed)?;
             }
-            if self.reads_back && file.size <= AT_ONCE {
+            if laid.reads_back && file.size <= AT_ONCE {
                 let differs = self.sight.differs(fd, 0, &file.chunks, control);
                 if let Some(at) = differs.map_err(failed)?.or_else(|| read_back::parts(&file.chunks, file.size)) {
                     laid.differences.note(&laid.path_of(file), read_back::another_content(at));
                 }
             }
-            // Last, so that reading it leaves no trace, and any later write one.
-            laid.note(&laid.path_of(file), lay::dress(fd.as_fd(), &file.attributes));
+            laid.dress(fd.as_fd(), &file.attributes, || laid.path_of(file));
             self.file.close();
         }
         Ok(())
     }
 }
 
-/// What the file system is to say about an entry again.
+/// What is said of an entry that differs in this.
+pub(super) fn another(what: &str) -> String {
+    format!("has another {what} than in the snapshot")
+}
+
+/// What the file system is to say about an entry again: attributes sorted by name.
 pub(super) fn attributes(meta: &Metadata) -> Result<Attributes, RepositoryError> {
     // The library does not export the type of one attribute; its JSON form is public.
     let listed = match meta.extended_attributes.as_slice() {
@@ -278,6 +293,7 @@ pub(super) fn attributes(meta: &Metadata) -> Result<Attributes, RepositoryError>
         })?;
         xattrs.push((name, value));
     }
+    xattrs.sort_unstable();
     let mtime = meta.mtime.map_or((0, 0), |at| {
         // Time stamps count nanoseconds from the second before.
         let nanoseconds = at.as_nanosecond();
@@ -303,7 +319,7 @@ mod tests {
     /// Files of these names, each of one chunk: what is to be there, and what comes.
     fn told(files: &[(&str, &[u8], &[u8])]) -> Vec<FileProblem> {
         let into = tempfile::tempdir().unwrap();
-        let mut laid = Laid::new(into.path(), Ground::open(into.path()).unwrap());
+        let mut laid = Laid::new(into.path(), Ground::open(into.path()).unwrap(), true);
         for (name, stored, _) in files {
             let id = DataId::from(Id::new(Sha256::digest(stored).into()));
             laid.files.push(File {
@@ -315,7 +331,7 @@ mod tests {
                 left: AtomicU32::new(1),
             });
         }
-        let (mut hand, control) = (Hand::new(true), Control::default());
+        let (mut hand, control) = (Hand::default(), Control::default());
         for (number, (_, _, came)) in files.iter().enumerate() {
             hand.write(&laid, (number, 0), came, &control).unwrap();
         }

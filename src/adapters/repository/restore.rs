@@ -43,7 +43,8 @@ impl RepositoryAdapter {
 
     /// The same, and what [`RepositoryAdapter::verify`] does of all of it. Contents are read back as soon as they are whole
     /// and compared with their hashes there, where it counts, and not on the way as well; that they were sealed with the
-    /// repository's key is. All else is compared when everything is laid down: what was changed later shows in its time.
+    /// repository's key is. Attributes of files are read back with them. All else is compared when everything is laid down:
+    /// what was changed later shows in its time.
     ///
     /// # Errors
     /// As for the two.
@@ -71,7 +72,8 @@ impl RepositoryAdapter {
         let index = self.resident()?;
         let node = self.node_at(&index, id, path)?;
         let failed = |e: Errno| RepositoryError::io("restore", into, &e.into());
-        let mut laid = Laid::new(into, Ground::open(into).map_err(failed)?);
+        let reads_back = hashes == Hashes::ComparedLater;
+        let mut laid = Laid::new(into, Ground::open(into).map_err(failed)?, reads_back);
         if node.is_dir() {
             laid.root = Some(attributes(&node.meta)?);
             self.visit(&index, &node, &mut |path, node| {
@@ -85,7 +87,7 @@ impl RepositoryAdapter {
         drop(index);
         self.fetch(&laid, &jobs, hashes, control)?;
         drop(jobs);
-        if hashes == Hashes::ComparedLater {
+        if reads_back {
             laid.read_back(control)?;
         }
         laid.finish()
@@ -136,7 +138,7 @@ impl RepositoryAdapter {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, THREADS);
         in_turn(&mut stretches, threads);
         let work = |arrived: Receiver<Arrived<'_>>, back: Sender<Vec<u8>>| {
-            let (mut hand, mut bench) = (Hand::new(hashes == Hashes::ComparedLater), Bench::new(hashes));
+            let (mut hand, mut bench) = (Hand::default(), Bench::new(hashes));
             for mut arrived in arrived {
                 self.unload(&mut arrived, (laid, &mut hand), &mut bench, control)?;
                 // When nobody reads any more, nobody needs room.

@@ -130,7 +130,7 @@ pub(super) fn names_in(dir: BorrowedFd<'_>) -> (Vec<OsString>, Option<Errno>) {
 }
 
 /// Extended attributes of an open file or directory.
-pub(super) fn xattrs_of(fd: BorrowedFd<'_>) -> Result<Vec<(String, Vec<u8>)>, Errno> {
+pub(in crate::adapters) fn xattrs_of(fd: BorrowedFd<'_>) -> Result<Vec<(String, Vec<u8>)>, Errno> {
     collect(|buffer| rustix::fs::flistxattr(fd, buffer), |name, buffer| rustix::fs::fgetxattr(fd, name, buffer))
 }
 

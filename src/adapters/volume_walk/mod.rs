@@ -8,13 +8,13 @@ mod reader;
 
 pub use exclude::Exclude;
 pub use meta::Meta;
-pub(in crate::adapters) use meta::{open_at, stat_at};
+pub(in crate::adapters) use meta::{open_at, stat_at, xattrs_of};
 pub use notes::{LISTED_PROBLEMS, Notes};
 pub(in crate::adapters) use reader::CloneFailed;
 pub use reader::{Opener, Reader};
 
 use crate::adapters::clone::is_scratch;
-use meta::{Identity, Mount, names_in, stat_fd, xattrs_at, xattrs_of};
+use meta::{Identity, Mount, names_in, stat_fd, xattrs_at};
 use reader::describe;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, FileType, OFlags};
