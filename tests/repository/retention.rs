@@ -106,7 +106,7 @@ fn what_a_prune_has_marked_can_still_be_restored_and_is_taken_for_stored_by_no_b
     assert_eq!(brought.len(), 2 << 20);
     lab.write("drop/it", brought);
     assert!(lab.backup(&repository, 2).unwrap().added_bytes > 1 << 20);
-    forget(&repository, &key(), &[old.id.clone()]).unwrap();
+    forget(&repository, &key(), std::slice::from_ref(&old.id)).unwrap();
     lab.check();
 }
 

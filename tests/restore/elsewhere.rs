@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, differences, hard_tree};
 use crate::support::engine::unique;
-use crate::support::operator::Tmpfs;
+use crate::support::operator::{Tmpfs, run};
 use std::fs;
 
 #[test]
@@ -27,6 +27,11 @@ fn another_volume_is_made_or_has_to_be_empty() {
     let part = unique("part");
     scene.host.seawall(&["restore", "p", "--to", &part, "--path", "d"]).ok();
     assert_eq!(fs::read_to_string(scene.engine.mountpoint(&part).join("file")).unwrap(), "x");
+    // A name is a volume's, also where a directory has it.
+    let beside = scene.host.path("beside");
+    fs::create_dir_all(beside.join(&part)).unwrap();
+    let said = run(scene.host.command(&["restore", "p", "--to", &part]).current_dir(&beside));
+    assert!(said.err.contains(&format!("(not the directory: that is `./{part}`)")), "{said:#?}");
     let file = scene.host.seawall(&["restore", "p", "--to", &unique("file"), "--path", "d/file"]);
     assert!(file.out.contains("goes a whole directory"), "{file:#?}");
     assert!(scene.host.seawall(&["restore", "--undo", "--yes"]).err.contains("nothing is kept"));

@@ -53,7 +53,11 @@ impl Plan<'_> {
         line("Brings back", &format!("{part}: {}, {}", count(self.size.files, "file"), bytes(self.size.bytes)));
         match (self.directory(), self.volume()) {
             (Some(to), _) => line("Into", &format!("the directory {}; nothing is replaced", to.display())),
-            (None, Some(to)) => line("Into", &format!("the volume {to}; nothing is replaced")),
+            (None, Some(to)) => {
+                let here = Path::new(&to).is_dir();
+                let hint = if here { format!(" (not the directory: that is `./{to}`)") } else { String::new() };
+                line("Into", &format!("the volume {to}{hint}; nothing is replaced"));
+            }
             (None, None) if !self.place.is_empty() => self.place.iter().for_each(|(name, value)| line(name, value)),
             (None, None) => self.in_place(&mut line)?,
         }

@@ -118,19 +118,22 @@ pub fn judge(bucket: &Bucket, answer: &BucketAnswer, now: Timestamp) -> (Judgeme
         None if unknown.is_some() => "unknown",
         None => "none",
     };
+    let failures = || all.iter().filter(|(kind, _)| wanted(kind)).filter_map(failure);
+    // That there are no locks is no news where something else could be.
+    let told = |reason: &str| {
+        let told = failures().filter(|(other, _)| reason == "LockUnsupported" || *other != "LockUnsupported");
+        told.map(|(_, message)| message).collect::<Vec<&str>>()
+    };
     let judged = if let Some((kind, how)) = yes(&wanted) {
         Judgement::new(Truth::True, capital(kind), how.clone())
     } else if let Some((reason, why)) = unknown {
-        Judgement::new(Truth::Unknown, reason, format!("cannot be verified: {why}"))
+        let all = [&[why.as_str()][..], &told(reason)].concat();
+        Judgement::new(Truth::Unknown, reason, format!("cannot be verified: {}", all.join("; ")))
     } else {
-        let failures = || all.iter().filter(|(kind, _)| wanted(kind)).filter_map(failure);
         let nearness = |reason: &str| NEARNESS.iter().position(|known| *known == reason);
         let reason = failures().map(|(reason, _)| reason).min_by_key(|reason| nearness(reason));
         let reason = reason.unwrap_or("NotProtected");
-        // That there are no locks is no news where something else could be.
-        let told = |wanted: &str| reason == "LockUnsupported" || wanted != "LockUnsupported";
-        let messages: Vec<&str> = failures().filter(|(reason, _)| told(reason)).map(|(_, message)| message).collect();
-        Judgement::new(Truth::False, reason, messages.join("; "))
+        Judgement::new(Truth::False, reason, told(reason).join("; "))
     };
     (placed(bucket, answer).unwrap_or(judged), word)
 }
