@@ -1,4 +1,4 @@
-//! What is in the repository, in memory: where every blob lies, in 48 bytes for each.
+//! What is in the repository, in memory: where every blob lies, in about 48 bytes for each.
 
 use super::fetch::Place;
 use super::intake::Memory;

@@ -268,7 +268,7 @@ pub(super) fn check_names(nodes: &[Node]) -> Result<(), RepositoryError> {
     Ok(())
 }
 
-/// What an entry weighs. All else that is told of it is passed over, which takes a quarter of the time.
+/// What an entry weighs. All else that is told of it is passed over.
 #[derive(Deserialize)]
 struct Weighed {
     #[serde(default)]
