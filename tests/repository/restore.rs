@@ -182,6 +182,26 @@ fn directories_come_in_their_order_however_many_are_read_ahead() {
 }
 
 #[test]
+fn the_index_is_read_once() {
+    let lab = Lab::new();
+    lab.write("d/file", noise(3 << 20));
+    let id = lab.backup(&lab.open(), 0).unwrap().snapshot.unwrap().id.clone();
+    let repository = lab.open();
+    repository.size_of(&id, Path::new(ROOT)).unwrap();
+    let index = fs::read_dir(lab.repository().join("index")).unwrap();
+    index.for_each(|file| fs::write(file.unwrap().path(), "no more than a name").unwrap());
+
+    let into = target(&lab);
+    restore(&repository, &id, ROOT, &into);
+    assert_eq!(different(&verify(&repository, &id, ROOT, &into)), Vec::<String>::new());
+    let (mut whole, file) = (Vec::new(), Path::new("d/file"));
+    repository.cat(&id, file, &mut whole).unwrap();
+    assert_eq!(whole, fs::read(into.join(file)).unwrap());
+    assert_eq!(repository.view(&id, file).unwrap().size(), 3 << 20);
+    assert!(lab.open().size_of(&id, Path::new(ROOT)).is_err(), "whoever has not read it cannot");
+}
+
+#[test]
 fn snapshots_of_restic_are_restored_too() {
     let lab = Lab::hard();
     // Its own limit: it does not take this as it is.

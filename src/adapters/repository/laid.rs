@@ -318,6 +318,10 @@ mod tests {
 
     /// Files of these names, each of one chunk: what is to be there, and what comes.
     fn told(files: &[(&str, &[u8], &[u8])]) -> Vec<FileProblem> {
+        told_of(files, &[])
+    }
+
+    fn told_of(files: &[(&str, &[u8], &[u8])], xattrs: &[(String, Vec<u8>)]) -> Vec<FileProblem> {
         let into = tempfile::tempdir().unwrap();
         let mut laid = Laid::new(into.path(), Ground::open(into.path()).unwrap(), true);
         for (name, stored, _) in files {
@@ -325,7 +329,7 @@ mod tests {
             laid.files.push(File {
                 directory: 0,
                 name: name.into(),
-                attributes: Attributes::of_directory(into.path()),
+                attributes: Attributes { xattrs: xattrs.to_vec(), ..Attributes::of_directory(into.path()) },
                 size: stored.len() as u64,
                 chunks: vec![Chunk { id, length: u32::try_from(stored.len()).unwrap() }],
                 left: AtomicU32::new(1),
@@ -355,5 +359,12 @@ mod tests {
         let paths: Vec<&str> = found.iter().map(|problem| problem.path.as_str()).collect();
         assert_eq!(paths, ["small", "short", "large", "short and large"]);
         assert!(found.iter().all(|problem| problem.problem == "has another content, from byte 0 on"), "{found:?}");
+    }
+
+    #[test]
+    fn an_attribute_that_could_not_be_given_is_found_to_be_missing() {
+        let found = told_of(&[("a", b"x", b"x")], &[("of no namespace".to_owned(), b"y".to_vec())]);
+        let found: Vec<&str> = found.iter().map(|found| found.problem.as_str()).collect();
+        assert_eq!(found, ["has another set of attributes than in the snapshot"]);
     }
 }
