@@ -1,8 +1,8 @@
 //! Laying a snapshot down in a directory.
 //!
 //! The tree is made first, then contents are fetched pack by pack, each pack read once and from front to back; a few threads
-//! read, and a few others unpack; every blob goes to all the places that want it. Memory is a few blobs a thread, whatever
-//! the size of the data.
+//! read, and a few others unpack; every blob goes to all the places that want it. Memory is a few blobs a thread, and
+//! about half a kilobyte for each file, whatever their size.
 
 use super::ahead::{Arrived, Stretch, in_turn, stretches};
 use super::error::RepositoryError;
