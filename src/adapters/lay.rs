@@ -1,6 +1,7 @@
 //! Lays entries down in a directory, confined to it: every path is resolved one component at a time from the open root,
 //! no link is followed, and nothing that exists is written to.
 
+use crate::adapters::volume_walk::open_quietly;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
@@ -93,18 +94,12 @@ pub fn make_directory(at: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
 }
 
 /// Opens a regular file for writing and reading back, made if it is not there. A link or another kind of thing is never
-/// opened.
+/// opened. Reading back writes no access time where that is permitted.
 ///
 /// # Errors
 /// The system's.
 pub fn open_file(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let open = |flags| rustix::fs::openat(at, name, flags, Mode::RUSR | Mode::WUSR);
-    // Where not permitted, as on some network file systems, reading back writes an access time.
-    match open(flags | OFlags::NOATIME) {
-        Err(Errno::PERM) => open(flags),
-        opened => opened,
-    }
+    open_quietly(at, name, OFlags::RDWR | OFlags::CREATE, Mode::RUSR | Mode::WUSR)
 }
 
 /// What was opened last, with what it is known by: most entries lie where the one before them does.

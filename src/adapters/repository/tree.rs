@@ -251,8 +251,18 @@ impl RepositoryAdapter {
     }
 }
 
+impl Entry for Node {
+    fn subtree(&self) -> Option<TreeId> {
+        self.subtree
+    }
+
+    fn check(entries: &[Self]) -> Result<(), RepositoryError> {
+        check_names(entries)
+    }
+}
+
 /// That every name is that of one entry of a directory, and only one's.
-pub(super) fn check_names(nodes: &[Node]) -> Result<(), RepositoryError> {
+fn check_names(nodes: &[Node]) -> Result<(), RepositoryError> {
     let mut names = BTreeSet::new();
     for node in nodes {
         let name = node.name();

@@ -3,10 +3,8 @@
 
 use super::error::RepositoryError;
 use super::index::Index;
-use super::tree::check_names;
 use super::{RepositoryAdapter, lock};
 use rustic_core::TreeId;
-use rustic_core::repofile::Node;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -28,16 +26,6 @@ pub(super) trait Entry: DeserializeOwned + Send {
     /// # Errors
     /// It cannot.
     fn check(entries: &[Self]) -> Result<(), RepositoryError>;
-}
-
-impl Entry for Node {
-    fn subtree(&self) -> Option<TreeId> {
-        self.subtree
-    }
-
-    fn check(entries: &[Self]) -> Result<(), RepositoryError> {
-        check_names(entries)
-    }
 }
 
 type Nodes<N> = Result<Vec<N>, RepositoryError>;

@@ -98,9 +98,19 @@ pub(super) fn stat_fd(fd: BorrowedFd<'_>) -> Result<Statx, Errno> {
 
 /// Opens for reading: never through a link, never blocking on a FIFO, without an access time where permitted.
 pub(in crate::adapters) fn open_at(dir: BorrowedFd<'_>, name: &OsStr, more: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY | more;
-    match rustix::fs::openat(dir, name, flags | OFlags::NOATIME, Mode::empty()) {
-        Err(Errno::PERM) => rustix::fs::openat(dir, name, flags, Mode::empty()),
+    open_quietly(dir, name, OFlags::RDONLY | OFlags::NOCTTY | more, Mode::empty())
+}
+
+/// The same, not only for reading.
+pub(in crate::adapters) fn open_quietly(
+    dir: BorrowedFd<'_>,
+    name: &OsStr,
+    flags: OFlags,
+    mode: Mode,
+) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | flags;
+    match rustix::fs::openat(dir, name, flags | OFlags::NOATIME, mode) {
+        Err(Errno::PERM) => rustix::fs::openat(dir, name, flags, mode),
         opened => opened,
     }
 }

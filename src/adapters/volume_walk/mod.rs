@@ -8,7 +8,7 @@ mod reader;
 
 pub use exclude::Exclude;
 pub use meta::Meta;
-pub(in crate::adapters) use meta::{open_at, stat_at, xattrs_of};
+pub(in crate::adapters) use meta::{open_at, open_quietly, stat_at, xattrs_of};
 pub use notes::{LISTED_PROBLEMS, Notes};
 pub(in crate::adapters) use reader::CloneFailed;
 pub use reader::{Opener, Reader};
