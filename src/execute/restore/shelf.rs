@@ -202,7 +202,8 @@ fn shown<'a>(kept: impl Iterator<Item = &'a Kept>, databases: impl Iterator<Item
     let kept = kept.filter(|kept| kept.exchanged).map(|kept| &kept.undo);
     let databases = databases.filter(|database| database.exchanged).map(|database| &database.undo);
     let mut all: Vec<Undo> = kept.chain(databases).cloned().collect();
-    all.sort_by(|a, b| b.restore.cmp(&a.restore));
+    // The name of a restore tells only the second in which it began.
+    all.sort_by(|a, b| (b.at, &b.restore).cmp(&(a.at, &a.restore)));
     all
 }
 
@@ -241,4 +242,29 @@ fn read<T: DeserializeOwned>(directory: &Path) -> io::Result<Vec<T>> {
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(restore: &str, at: &str) -> Kept {
+        let undo = serde_json::json!({
+            "restore": restore, "source": {"policy": "p", "source": "data"}, "target": "data", "snapshot": "ab",
+            "path": "", "at": at, "expires": "2026-12-01T00:00:00Z", "place": "/held", "bytes": 0, "undone": false,
+        });
+        let place = serde_json::json!({"root": "/data", "path": "", "scratch": "/held"});
+        let kept = serde_json::json!({"undo": undo, "place": place, "laid": null, "exchanged": true});
+        serde_json::from_value(kept).unwrap()
+    }
+
+    #[test]
+    fn of_two_restores_within_a_second_the_later_one_is_the_newest() {
+        let earlier = kept("20261126T100000Z-ffffff", "2026-11-26T10:00:00.2Z");
+        let later = kept("20261126T100000Z-000000", "2026-11-26T10:00:00.9Z");
+        for both in [[&earlier, &later], [&later, &earlier]] {
+            let shown = shown(both.into_iter(), [].into_iter());
+            assert_eq!(shown, [later.undo.clone(), earlier.undo.clone()]);
+        }
+    }
 }
