@@ -9,7 +9,7 @@ use super::output::{Lines, emit, indent, one_line, remark};
 use super::progress::Bars;
 use super::style::{Style, Tone};
 use super::tables::{file_problems, result_tone};
-use super::waiting::Pause;
+use super::waiting::{Pause, shown};
 use crate::app::{self, Options};
 use crate::clock::Clock;
 use crate::reconcile::plan::Verdict;
@@ -124,6 +124,7 @@ async fn wait(
             }
         }
         if open.is_empty() {
+            shown(operator, &all).await;
             return Ok(all);
         }
         pause.wait().await;

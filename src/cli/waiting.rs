@@ -49,7 +49,9 @@ pub async fn answer(operator: &Operator, request: &Request, asked_at: Timestamp)
         let runs: Vec<Outcome> = operator.get(&path).await?;
         let mine = |run: &&Outcome| run.operation == request.operation() && run.started >= asked_at;
         if let Some(run) = runs.iter().filter(mine).min_by_key(|run| run.started) {
-            return Ok(run.clone());
+            let run = run.clone();
+            shown(operator, std::slice::from_ref(&run)).await;
+            return Ok(run);
         }
         let running = status.running.iter().any(|run| {
             let run = &run.running;
@@ -62,6 +64,18 @@ pub async fn answer(operator: &Operator, request: &Request, asked_at: Timestamp)
         if !running && !why.is_empty() && why != told {
             remark(&format!("waiting: {}", one_line(why)));
             why.clone_into(&mut told);
+        }
+        pause.wait().await;
+    }
+}
+
+/// Returns when what the operator shows has the end of these runs in it, or nothing is shown any more. They are recorded
+/// a moment before, and whoever was told of an end looks at what it brought next.
+pub async fn shown(operator: &Operator, ended: &[Outcome]) {
+    let mut pause = Pause::default();
+    while let Ok(status) = operator.get::<StatusSnapshot>("/api/v1/status").await {
+        if !status.running.iter().any(|run| ended.iter().any(|outcome| outcome.run == run.running.run)) {
+            return;
         }
         pause.wait().await;
     }

@@ -206,6 +206,33 @@ fn a_run_from_before_the_request_does_not_answer_it() {
 }
 
 #[test]
+fn an_end_is_told_when_what_is_shown_has_it_too() {
+    let (done, runs) = ended("success");
+    let mut runs: serde_json::Value = serde_json::from_str(&runs).unwrap();
+    let mut under_way: serde_json::Value = serde_json::from_str(STATUS).unwrap();
+    under_way["running"][0]["run"] = runs[0]["run"].clone();
+    let under_way_in = |operation: &str| {
+        let mut under_way = under_way.clone();
+        under_way["running"][0]["operation"] = operation.into();
+        under_way.to_string()
+    };
+    for (operation, looks_before) in [("backup", 2), ("drill", 1)] {
+        runs[0]["operation"] = operation.into();
+        let (request, runs, under_way) =
+            (format!("POST /api/v1/policies/whatsapp-auth/{operation}"), runs.to_string(), under_way_in(operation));
+        let mut answers = vec![(&*request, 200, SOURCES), ("GET /api/v1/runs", 200, &*runs)];
+        // It begins and ends between two looks, and is in the history before it is gone from what is shown.
+        answers.extend([("GET /api/v1/status", 200, &*done)].repeat(looks_before));
+        answers.extend([("GET /api/v1/status", 200, &*under_way), ("GET /api/v1/status", 200, &*done)]);
+        let state = TempDir::new().unwrap();
+        let operator = FakeOperator::start(state.path(), &answers);
+        on(&state, &[operation, "whatsapp-auth"]).assert().code(0);
+        let looks = operator.asked().iter().filter(|asked| *asked == "GET /api/v1/status").count();
+        assert_eq!(looks, looks_before + 2, "{operation}");
+    }
+}
+
+#[test]
 fn a_backup_can_be_asked_for_without_waiting_and_can_be_refused() {
     let state = TempDir::new().unwrap();
     FakeOperator::start(

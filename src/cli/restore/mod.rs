@@ -19,7 +19,7 @@ use super::progress::Bars;
 use super::style::{Style, Tone};
 use super::tables::{file_problems, result_tone};
 use super::trouble::Advice;
-use super::waiting::Pause;
+use super::waiting::{Pause, shown};
 use crate::app::{self, Options, Peek};
 use crate::clock::Clock;
 use crate::policy::postgres::short_name;
@@ -259,7 +259,9 @@ async fn wait(operator: &Operator, action: &RestoreAction, size: u64, asked_at: 
         let mine = |run: &&Outcome| run.operation == Operation::Restore && run.started >= asked_at;
         if let Some(run) = ended.iter().filter(mine).min_by_key(|run| run.started) {
             bars.end(key);
-            return Ok(run.clone());
+            let run = run.clone();
+            shown(operator, std::slice::from_ref(&run)).await;
+            return Ok(run);
         }
         if let Some(run) = status
             .running
