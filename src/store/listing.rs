@@ -3,7 +3,9 @@
 use super::places::{self, Identity};
 use super::read::{self, Unreadable};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{DirEntry, FileType};
+use std::ffi::OsString;
+use std::fs::FileType;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Most policy files that are read.
@@ -39,92 +41,142 @@ pub(super) struct Listing {
     pub directories: BTreeMap<PathBuf, Identity>,
     /// Absolute paths where a change would make a path lead elsewhere.
     pub places: BTreeSet<PathBuf>,
-    entries: usize,
 }
 
 impl Listing {
-    /// Looks at all names in `directory`, an absolute path.
-    pub fn of(directory: &Path) -> Self {
-        let mut listing = Self::default();
-        places::trace(directory, &mut listing.places);
-        let found = std::fs::canonicalize(directory).and_then(|path| Ok((Identity::of(&path)?, path)));
-        match found {
-            Ok((identity, path)) => {
-                listing.root = Some((path.clone(), identity));
-                listing.directory(&path, Path::new(""), &mut vec![identity]);
-            }
-            Err(error) => listing.unreachable(Path::new(""), read::explain(directory, &error)),
-        }
-        listing
-    }
-
     /// Whether a path could be there without having been seen.
     pub fn overlooks(&self, path: &Path) -> bool {
         self.unseen.iter().any(|prefix| path.starts_with(prefix))
+    }
+}
+
+/// The names in a directory, in their order, without those that are hidden, each with what kind of entry has it, where
+/// that is told.
+type Names = Vec<(OsString, Option<FileType>)>;
+
+/// A directory whose names were read: where a relative path led, and what was there.
+#[derive(Debug)]
+pub(super) struct Visit {
+    relative: PathBuf,
+    /// Canonical.
+    absolute: PathBuf,
+    identity: Identity,
+    names: Names,
+}
+
+impl Visit {
+    /// Whether the same is there now.
+    pub fn holds(&self, root: &Path) -> bool {
+        let leads_to = std::fs::canonicalize(root.join(&self.relative));
+        leads_to.is_ok_and(|leads_to| leads_to == self.absolute)
+            && Identity::of(&self.absolute).is_ok_and(|identity| identity == self.identity)
+            && names(&self.absolute, &mut 0).is_ok_and(|names| names == self.names)
+    }
+}
+
+/// Stops when so many entries were counted that there is no point in more of them.
+fn names(directory: &Path, entries: &mut usize) -> io::Result<Names> {
+    let mut names = Names::new();
+    for entry in std::fs::read_dir(directory)? {
+        *entries += 1;
+        if *entries > MAX_ENTRIES {
+            break;
+        }
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.as_encoded_bytes().starts_with(b".") {
+            names.push((name, entry.file_type().ok()));
+        }
+    }
+    names.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(names)
+}
+
+/// The way through all names.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    pub listing: Listing,
+    pub visits: Vec<Visit>,
+    entries: usize,
+    /// Whether a link that is passed by may come to lead to a directory.
+    loose: bool,
+}
+
+impl Walk {
+    /// Looks at all names in `directory`, an absolute path.
+    pub fn of(directory: &Path) -> Self {
+        let mut walk = Self::default();
+        places::trace(directory, &mut walk.listing.places);
+        let found = std::fs::canonicalize(directory).and_then(|path| Ok((Identity::of(&path)?, path)));
+        match found {
+            Ok((identity, path)) => {
+                walk.listing.root = Some((path.clone(), identity));
+                walk.directory(&path, Path::new(""), &mut vec![identity]);
+            }
+            Err(error) => walk.unreachable(Path::new(""), read::explain(directory, &error)),
+        }
+        walk
+    }
+
+    /// Whether the next way leads to the same while every visit of this one holds.
+    pub fn is_lasting(&self) -> bool {
+        let Listing { problem, troubles, unseen, .. } = &self.listing;
+        !self.loose && problem.is_none() && troubles.is_empty() && unseen.is_empty()
     }
 
     fn directory(&mut self, absolute: &Path, relative: &Path, inside: &mut Vec<Identity>) {
         // Noted before it is read, so that one that cannot be read is watched for the day when it can.
         if let Some(identity) = inside.last() {
-            self.directories.insert(absolute.to_owned(), *identity);
+            self.listing.directories.insert(absolute.to_owned(), *identity);
         }
-        let mut entries = Vec::new();
-        let read = std::fs::read_dir(absolute).and_then(|all| {
-            for entry in all {
-                self.entries += 1;
-                if self.entries > MAX_ENTRIES {
-                    break;
-                }
-                entries.push(entry?);
-            }
-            Ok(())
-        });
-        if let Err(error) = read {
-            self.unreachable(relative, read::explain(absolute, &error));
-            return;
+        let names = match names(absolute, &mut self.entries) {
+            Ok(names) => names,
+            Err(error) => return self.unreachable(relative, read::explain(absolute, &error)),
+        };
+        for (name, kind) in &names {
+            self.entry(&absolute.join(name), *kind, relative.join(name), inside);
         }
-        entries.sort_by_cached_key(DirEntry::file_name);
-        for entry in entries {
-            self.entry(&entry, relative, inside);
+        if let Some(identity) = inside.last() {
+            let (relative, absolute) = (relative.to_owned(), absolute.to_owned());
+            self.visits.push(Visit { relative, absolute, identity: *identity, names });
         }
         if self.entries > MAX_ENTRIES {
             self.cut_short(&format!("has more than {MAX_ENTRIES} entries; not all of them were looked at"));
         }
     }
 
-    fn entry(&mut self, entry: &DirEntry, parent: &Path, inside: &mut Vec<Identity>) {
-        let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(b".") {
-            return;
-        }
-        let (absolute, relative) = (entry.path(), parent.join(&name));
+    fn entry(&mut self, absolute: &Path, own_kind: Option<FileType>, relative: PathBuf, inside: &mut Vec<Identity>) {
         let is_policy = is_policy_name(&relative);
-        self.any_policy_name |= is_policy;
-        let kind = match self.kind(entry, &absolute) {
+        self.listing.any_policy_name |= is_policy;
+        let kind = match self.kind(own_kind, absolute) {
             Ok(kind) => kind,
             Err(Unreadable::Vanished) => return,
             Err(unreadable) if is_policy => return self.unreachable(&relative, unreadable),
             // It may have been a directory of policies.
-            Err(_) => return self.unseen.push(relative),
+            Err(_) => return self.listing.unseen.push(relative),
         };
-        if name.to_str().is_none() && (is_policy || kind.is_dir()) {
+        if relative.to_str().is_none() && (is_policy || kind.is_dir()) {
             let shown = PathBuf::from(relative.to_string_lossy().into_owned());
             self.trouble(&shown, "has a name that is not UTF-8", "rename it");
         } else if kind.is_dir() && !is_policy {
-            self.subdirectory(&absolute, &relative, inside);
-        } else if is_policy && self.files.len() >= MAX_FILES {
+            self.subdirectory(absolute, &relative, inside);
+        } else if is_policy && self.listing.files.len() >= MAX_FILES {
             self.cut_short(&format!("has more than {MAX_FILES} policy files; the others were not read"));
         } else if is_policy {
-            self.files.insert(relative);
+            self.listing.files.insert(relative);
+        } else {
+            self.loose |= own_kind.is_none_or(|own| own.is_symlink());
         }
     }
 
-    fn kind(&mut self, entry: &DirEntry, absolute: &Path) -> Result<FileType, Unreadable> {
-        let kind = entry.file_type().map_err(|error| read::explain(absolute, &error))?;
+    /// Of what is there, or of what a link there leads to.
+    fn kind(&mut self, own: Option<FileType>, absolute: &Path) -> Result<FileType, Unreadable> {
+        let look = || std::fs::symlink_metadata(absolute).map(|found| found.file_type());
+        let kind = own.map_or_else(look, Ok).map_err(|error| read::explain(absolute, &error))?;
         if !kind.is_symlink() {
             return Ok(kind);
         }
-        places::trace(absolute, &mut self.places);
+        places::trace(absolute, &mut self.listing.places);
         let target = std::fs::metadata(absolute).map_err(|error| read::explain(absolute, &error))?;
         Ok(target.file_type())
     }
@@ -138,7 +190,7 @@ impl Listing {
             }
             Ok(_) if inside.len() > MAX_DEPTH => {
                 self.trouble(relative, &format!("lies more than {MAX_DEPTH} directories deep"), "move it up");
-                self.unseen.push(relative.to_owned());
+                self.listing.unseen.push(relative.to_owned());
             }
             Ok((identity, path)) => {
                 inside.push(identity);
@@ -152,24 +204,24 @@ impl Listing {
     fn unreachable(&mut self, relative: &Path, why: Unreadable) {
         let is_root = relative.as_os_str().is_empty();
         match why {
-            Unreadable::Vanished if is_root => self.problem = Some("does not exist".to_owned()),
+            Unreadable::Vanished if is_root => self.listing.problem = Some("does not exist".to_owned()),
             Unreadable::Vanished => return,
-            Unreadable::Trouble(message, _) if is_root => self.problem = Some(message),
+            Unreadable::Trouble(message, _) if is_root => self.listing.problem = Some(message),
             Unreadable::Trouble(message, help) => self.trouble(relative, &message, &help),
         }
-        self.unseen.push(relative.to_owned());
+        self.listing.unseen.push(relative.to_owned());
     }
 
     fn cut_short(&mut self, problem: &str) {
-        if self.problem.is_none() {
-            self.problem = Some(problem.to_owned());
-            self.unseen.push(PathBuf::new());
+        if self.listing.problem.is_none() {
+            self.listing.problem = Some(problem.to_owned());
+            self.listing.unseen.push(PathBuf::new());
         }
     }
 
     fn trouble(&mut self, relative: &Path, message: &str, help: &str) {
         let trouble = Trouble { message: message.to_owned(), help: help.to_owned() };
-        self.troubles.insert(relative.to_owned(), trouble);
+        self.listing.troubles.insert(relative.to_owned(), trouble);
     }
 }
 

@@ -2,81 +2,17 @@
 
 use super::document::{self, Placed};
 use super::last_known_good::LastKnownGood;
-use super::listing::{Listing, Trouble};
-use super::places::Identity;
-use super::read::{self, Limit, Unreadable};
+use super::look::{Look, Looker, Understood};
+use super::read::{self, Limit};
 use super::resolve::{self, Errors, Resolved};
-use super::revision::{self, Revision};
-use super::stamp::{self, Reading, Stamp};
 use crate::policy::{self, Desired, Diagnostic, Document};
 use crate::status::model::FileStatus;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-/// Looks that find the directory exchanged while they read give up after so many times.
-const MAX_LOOKS: usize = 4;
 /// Rounds of putting in force what the last round found; the second already finds nothing new.
 const MAX_WEIGHINGS: usize = 4;
-/// Fewer files than this are not worth a thread.
-const FILES_PER_THREAD: usize = 64;
-
-/// Every file is read this often, whatever its file system says of it: a program that has it mapped may change it
-/// unseen, and a network may tell of changes late.
-const READ_ALL: Duration = Duration::from_mins(15);
-
-type Hash = [u8; 32];
-
-/// A file that was read: its content by hash, and what it says.
-#[derive(Clone)]
-struct Understood {
-    reading: Option<Reading>,
-    hash: Hash,
-    said: Arc<Said>,
-}
-
-/// What a file says. Its documents go from look to look without being copied.
-struct Said {
-    documents: Vec<Arc<Document>>,
-    errors: Vec<Diagnostic>,
-}
-
-impl Said {
-    /// Every policy has the generation that it will have once it is accepted, so that what is in force need not be copied.
-    fn parse(file: &Path, bytes: &[u8], good: &LastKnownGood) -> Self {
-        let parsed = policy::parse(file, bytes);
-        let counted = |document| document::counted(document, |key, digest| good.next_generation(key, digest));
-        let documents = parsed.documents.into_iter().map(|document| Arc::new(counted(document))).collect();
-        Self { documents, errors: parsed.errors }
-    }
-}
-
-type Files = BTreeMap<PathBuf, Result<Understood, Trouble>>;
-
-/// One look at the directory: what the files say, whatever is in force.
-#[derive(Clone)]
-pub(super) struct Look {
-    pub listing: Listing,
-    pub revision: Revision,
-    files: Arc<Files>,
-}
-
-impl Look {
-    /// Whether the directory looked the same.
-    fn is_as(&self, other: &Self) -> bool {
-        let same = |(a, b): (&Result<Understood, Trouble>, &Result<Understood, Trouble>)| match (a, b) {
-            (Ok(a), Ok(b)) => Arc::ptr_eq(&a.said, &b.said),
-            (Err(a), Err(b)) => a == b,
-            _ => false,
-        };
-        (&self.listing, &self.revision) == (&other.listing, &other.revision)
-            && self.files.keys().eq(other.files.keys())
-            && self.files.values().zip(other.files.values()).all(same)
-    }
-}
 
 /// What is in force after a look.
 pub(super) struct View {
@@ -89,107 +25,21 @@ pub(super) struct View {
 
 /// Reads the directory and knows what was in force before.
 pub(super) struct Loader {
-    directory: PathBuf,
-    /// Of the last look.
-    files: Arc<Files>,
+    pub looker: Looker,
     /// The look that what is in force was last decided upon.
     decided: Option<Look>,
-    /// How far apart two changes of a file show as two.
-    pub step: Duration,
-    /// When every file was last read.
-    read_all: Option<Instant>,
     pub good: LastKnownGood,
 }
 
 impl Loader {
     /// For an absolute directory.
     pub fn new(directory: PathBuf, good: LastKnownGood) -> Self {
-        Self { directory, files: Arc::default(), decided: None, step: stamp::STEP, read_all: None, good }
+        Self { looker: Looker::new(directory), decided: None, good }
     }
 
-    /// Has every file read at the next look.
-    pub fn forget_readings(&mut self) {
-        self.read_all = None;
-    }
-
-    /// Reads every file that may have changed, and every one now and then. Only those whose content changed since the
-    /// last look are parsed.
+    /// Looks at the directory.
     pub fn look(&mut self) -> Look {
-        let now = Instant::now();
-        let all = self.read_all.is_none_or(|last| now.duration_since(last) >= READ_ALL);
-        if all {
-            self.read_all = Some(now);
-        }
-        let mut look = self.look_at_once(all);
-        for _ in 1..MAX_LOOKS {
-            // Exchanged under our eyes: what we saw may be of both.
-            let now = std::fs::canonicalize(&self.directory).and_then(|path| Ok((Identity::of(&path)?, path))).ok();
-            if look.listing.root == now.map(|(identity, path)| (path, identity)) {
-                break;
-            }
-            look = self.look_at_once(all);
-        }
-        look
-    }
-
-    fn look_at_once(&mut self, all: bool) -> Look {
-        let listing = Listing::of(&self.directory);
-        let revision = listing.root.as_ref().map(|(root, _)| revision::of(root)).unwrap_or_default();
-        let paths: Vec<&PathBuf> = listing.files.iter().collect();
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let share = paths.len().div_ceil(cores).max(FILES_PER_THREAD);
-        let this = &*self;
-        // In order already: a map that is made of all at once compares each path with one other.
-        let mut files = Vec::with_capacity(paths.len());
-        if paths.len() <= share {
-            files.extend(paths.iter().filter_map(|path| this.understand(path, all)));
-        } else {
-            std::thread::scope(|scope| {
-                let threads: Vec<_> = paths
-                    .chunks(share)
-                    .map(|part| {
-                        scope.spawn(move || {
-                            part.iter().filter_map(|path| this.understand(path, all)).collect::<Vec<_>>()
-                        })
-                    })
-                    .collect();
-                for thread in threads {
-                    match thread.join() {
-                        Ok(part) => files.extend(part),
-                        Err(panic) => std::panic::resume_unwind(panic),
-                    }
-                }
-            });
-        }
-        self.files = Arc::new(files.into_iter().collect());
-        Look { listing, revision, files: Arc::clone(&self.files) }
-    }
-
-    /// `None`: it vanished since it was listed.
-    fn understand(&self, path: &Path, all: bool) -> Option<(PathBuf, Result<Understood, Trouble>)> {
-        let full = self.directory.join(path);
-        let stamp = Stamp::of(&full).ok();
-        let before = self.files.get(path).and_then(|content| content.as_ref().ok());
-        let reading = before.and_then(|before| before.reading.as_ref());
-        if let (Some(stamp), Some(reading), Some(before)) = (stamp, reading, before)
-            && !all
-            && reading.holds(stamp)
-        {
-            return Some((path.to_owned(), Ok(before.clone())));
-        }
-        let reading = stamp.map(|stamp| Reading::begin(stamp, reading, self.step));
-        let content = match read::regular(&full, Limit(policy::MAX_FILE_BYTES)) {
-            Ok(bytes) => {
-                let hash: Hash = Sha256::digest(&bytes).into();
-                let before = before.filter(|before| before.hash == hash);
-                let said = before
-                    .map_or_else(|| Arc::new(Said::parse(path, &bytes, &self.good)), |before| Arc::clone(&before.said));
-                Ok(Understood { reading, hash, said })
-            }
-            Err(Unreadable::Vanished) => return None,
-            Err(Unreadable::Trouble(message, help)) => Err(Trouble { message, help }),
-        };
-        Some((path.to_owned(), content))
+        self.looker.look(&self.good)
     }
 
     /// Whether a file whose documents are in force is not there. It may just be on its way, as when an editor writes
@@ -290,7 +140,8 @@ impl Loader {
         let missing: BTreeSet<String> = missing.map(|(_, document)| document::key(&document).1).collect();
         let mut mentioned = BTreeSet::new();
         for file in errors.keys().filter(|_| !missing.is_empty()) {
-            let bytes = read::regular(&self.directory.join(file), Limit(policy::MAX_FILE_BYTES)).unwrap_or_default();
+            let bytes =
+                read::regular(&self.looker.directory().join(file), Limit(policy::MAX_FILE_BYTES)).unwrap_or_default();
             let words = bytes.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-');
             let words = words.filter_map(|word| std::str::from_utf8(word).ok()).filter(|word| missing.contains(*word));
             mentioned.extend(words.map(str::to_owned));
@@ -305,7 +156,7 @@ impl Loader {
             1 => "1 document stays in force as it was".to_owned(),
             _ => format!("{kept} documents stay in force as they were"),
         };
-        format!("the policies directory {} {problem}; {then}", self.directory.display())
+        format!("the policies directory {} {problem}; {then}", self.looker.directory().display())
     }
 
     fn tell_unreadable(&self, errors: &mut Errors) {

@@ -9,6 +9,7 @@ mod hints;
 mod last_known_good;
 mod listing;
 mod load;
+mod look;
 mod places;
 mod read;
 mod resolve;

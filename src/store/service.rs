@@ -50,7 +50,7 @@ impl Store {
             self.watch.retry();
         }
         if why == Why::Asked {
-            self.loader.forget_readings();
+            self.loader.looker.forget_readings();
         }
         let mut look = self.loader.look();
         let mut decided = self.loader.has_decided(&look);

@@ -5,8 +5,10 @@
 //! a file is read again until a reading came well after its stamp was first seen: whatever was done in that step was
 //! then done. No clock is compared with another, since the file system may be another machine's.
 
+use rustix::fs::AtFlags;
+use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,21 +21,26 @@ pub(super) const STEP: Duration = Duration::from_secs(3);
 pub(super) struct Stamp {
     device: u64,
     inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    size: i64,
+    modified: (i64, u64),
+    changed: (i64, u64),
 }
 
 impl Stamp {
     /// Of the file that a path leads to.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let found = std::fs::metadata(path)?;
+        Self::at(rustix::fs::CWD, path.as_os_str())
+    }
+
+    /// Of the file that a name in a directory leads to.
+    pub fn at(directory: impl AsFd, name: &OsStr) -> io::Result<Self> {
+        let found = rustix::fs::statat(directory, name, AtFlags::empty())?;
         Ok(Self {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
+            device: found.st_dev,
+            inode: found.st_ino,
+            size: found.st_size,
+            modified: (found.st_mtime, found.st_mtime_nsec),
+            changed: (found.st_ctime, found.st_ctime_nsec),
         })
     }
 }

@@ -1,6 +1,9 @@
 //! Whatever is done to the directory, in whatever order and haste: in the end the store has noticed.
 
 use super::support::{BROKEN, Running, directory, policies, policy, policy_into, repository, write};
+use crate::store::last_known_good::LastKnownGood;
+use crate::store::listing::Listing;
+use crate::store::load::Loader;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::fs;
@@ -101,6 +104,28 @@ proptest! {
         if fs::metadata(&path).is_ok_and(|found| found.is_dir()) {
             write(&path.join("last/last.yaml"), &policy("last", 1));
             store.settles("the last file is seen", |loaded| policies(loaded).contains(&("last", 1)));
+        }
+    }
+
+    #[test]
+    fn a_look_that_trusts_stamps_sees_what_one_sees_that_reads_everything(steps in prop::collection::vec(step(), 1..16)) {
+        let (_keep, path) = directory(&[("a.yaml", &policy("one", 1))]);
+        let mut trusting = Loader::new(path.clone(), LastKnownGood::default());
+        trusting.looker.step = Duration::ZERO;
+        let mut reading = Loader::new(path.clone(), LastKnownGood::default());
+        for step in &steps {
+            drop(take(step, &path));
+            // Longer than the steps of the file systems that tests run on.
+            std::thread::sleep(Duration::from_millis(20));
+            for _ in 0..2 {
+                let view = |loader: &mut Loader| {
+                    let look = loader.look();
+                    let view = loader.decide(&look);
+                    (Listing::clone(&look.listing), view.desired, view.files, view.problem)
+                };
+                reading.looker.forget_readings();
+                prop_assert_eq!(view(&mut trusting), view(&mut reading), "after {:?}", step);
+            }
         }
     }
 }
