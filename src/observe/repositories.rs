@@ -28,7 +28,8 @@ impl RepositoriesHandle {
     }
 }
 
-/// Starts to look, until `cancel`. A repository that does not answer delays no other.
+/// Starts to look, until `cancel`. A repository that does not answer delays no other. One that is found as it was when
+/// nothing was done to it has a new time in the view, which wakes nobody.
 ///
 /// Repositories that a policy uses are made where they do not exist, so that trouble shows before the first run.
 pub fn start(
@@ -50,6 +51,7 @@ pub fn start(
         done,
         looking: BTreeSet::new(),
         again: BTreeSet::new(),
+        awaited: BTreeSet::new(),
         asked_for: BTreeMap::new(),
     };
     tokio::spawn(observer.run(loaded, asked, results, cancel, relist));
@@ -78,6 +80,8 @@ struct Observer {
     done: mpsc::UnboundedSender<(String, RepositoryState)>,
     looking: BTreeSet<String>,
     again: BTreeSet<String>,
+    /// What was done to these, or what was asked of them, gives their next listing a meaning even if it is as before.
+    awaited: BTreeSet<String>,
     /// What documents say of each repository, as it was last looked at for their sake, and whether a policy uses it.
     asked_for: AskedFor,
 }
@@ -115,7 +119,7 @@ impl Observer {
     fn look_at_all(&mut self, loaded: &watch::Receiver<Arc<Loaded>>) {
         let desired = Arc::clone(&loaded.borrow().desired);
         for name in desired.repositories.keys() {
-            self.look_at(loaded, name);
+            self.begin(loaded, name);
         }
     }
 
@@ -141,8 +145,14 @@ impl Observer {
         }
     }
 
-    /// Begins one listing; one that is under way is followed by another, because it may have begun too early.
+    /// For somebody who waits for it.
     fn look_at(&mut self, loaded: &watch::Receiver<Arc<Loaded>>, name: &str) {
+        self.awaited.insert(name.to_owned());
+        self.begin(loaded, name);
+    }
+
+    /// Begins one listing; one that is under way is followed by another, because it may have begun too early.
+    fn begin(&mut self, loaded: &watch::Receiver<Arc<Loaded>>, name: &str) {
         let desired = Arc::clone(&loaded.borrow().desired);
         let Some(repository) = desired.repositories.get(name).cloned() else { return };
         if !self.looking.insert(name.to_owned()) {
@@ -163,19 +173,27 @@ impl Observer {
 
     fn arrived(&mut self, loaded: &watch::Receiver<Arc<Loaded>>, name: &str, state: RepositoryState) {
         self.looking.remove(name);
+        let awaited = self.awaited.contains(name);
         if loaded.borrow().desired.repositories.contains_key(name) {
             self.publish.send_if_modified(|view| {
-                let changed = view.get(name) != Some(&state);
-                if changed {
-                    Arc::make_mut(view).insert(name.to_owned(), state);
-                }
-                changed
+                let news = awaited || view.get(name).is_none_or(|before| differ(before, &state));
+                Arc::make_mut(view).insert(name.to_owned(), state);
+                news
             });
         }
         if self.again.remove(name) {
-            self.look_at(loaded, name);
+            self.begin(loaded, name);
+        } else {
+            self.awaited.remove(name);
         }
     }
+}
+
+/// Whether two states differ in more than when they were listed.
+fn differ(before: &RepositoryState, now: &RepositoryState) -> bool {
+    let RepositoryState { health, listed_at, own, foreign, generated_key, location } = now;
+    (&before.health, before.listed_at.is_some(), before.foreign) != (health, listed_at.is_some(), *foreign)
+        || (before.generated_key, &before.location, &before.own) != (*generated_key, location, own)
 }
 
 /// What documents say of each repository, and whether a policy uses it.

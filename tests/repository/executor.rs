@@ -212,6 +212,16 @@ async fn forgetting_and_pruning_have_outcomes_of_their_own() {
     assert_eq!((outcome.result, outcome.source), (RunResult::Success, None), "{}", outcome.message);
 }
 
+fn watch(
+    world: &World,
+    documents: tokio::sync::watch::Receiver<Arc<Loaded>>,
+    cancel: &CancellationToken,
+    relist: Duration,
+) -> (repositories::RepositoriesHandle, tokio::sync::watch::Receiver<Arc<repositories::Repositories>>) {
+    let (registry, host) = (Arc::clone(&world.registry), HOST.to_owned());
+    repositories::start(registry, documents, host, Arc::new(SystemClock), cancel.clone(), relist)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_watch_sees_new_snapshots_on_request_and_lost_documents_at_once() {
     let world = world();
@@ -219,14 +229,7 @@ async fn the_watch_sees_new_snapshots_on_request_and_lost_documents_at_once() {
     let loaded = |desired: &Desired| Arc::new(Loaded { desired: Arc::new(desired.clone()), ..Loaded::default() });
     let (documents, receiver) = tokio::sync::watch::channel(loaded(&world.desired));
     let cancel = CancellationToken::new();
-    let (handle, mut view) = repositories::start(
-        Arc::clone(&world.registry),
-        receiver,
-        HOST.to_owned(),
-        Arc::new(SystemClock),
-        cancel.clone(),
-        Duration::from_mins(5),
-    );
+    let (handle, mut view) = watch(&world, receiver, &cancel, Duration::from_mins(5));
     view.wait_for(|view| view.len() == 2).await.unwrap();
     world.backup(&["default"], World::control()).await;
     handle.refresh("default");
@@ -256,5 +259,23 @@ async fn the_watch_sees_new_snapshots_on_request_and_lost_documents_at_once() {
     fewer.repositories.remove("default");
     documents.send(loaded(&fewer)).unwrap();
     view.wait_for(|view| !view.contains_key("default")).await.unwrap();
+    cancel.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_as_it_was_wakes_only_those_who_asked() {
+    let world = world();
+    let (_documents, receiver) =
+        tokio::sync::watch::channel(Arc::new(Loaded { desired: Arc::new(world.desired.clone()), ..Loaded::default() }));
+    let cancel = CancellationToken::new();
+    let (handle, mut view) = watch(&world, receiver, &cancel, Duration::from_millis(300));
+    view.wait_for(|view| view.len() == 2).await.unwrap();
+    let seen = view.borrow_and_update()["default"].listed_at;
+    while view.borrow()["default"].listed_at == seen {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!view.has_changed().unwrap(), "the time alone is no news");
+    handle.refresh("default");
+    view.changed().await.unwrap();
     cancel.cancel();
 }

@@ -36,8 +36,8 @@ impl DockerHandle {
     }
 }
 
-/// Watches Docker until cancelled. The view changes when Docker does, and else once every `resync` with nothing new
-/// but the time. While Docker is away it is `up: false`, says why, and keeps what was last seen.
+/// Watches Docker until cancelled. The view changes when Docker does; every `resync` it has a new time, which wakes
+/// nobody. While Docker is away it is `up: false`, says why, and keeps what was last seen.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -162,8 +162,12 @@ impl Watcher {
             }
         };
         let up = state.up;
-        if Instant::now() >= self.resync_at || differ(&last, &state) {
-            self.view.send_replace(Arc::new(state));
+        let news = differ(&last, &state);
+        if news || Instant::now() >= self.resync_at {
+            self.view.send_if_modified(|view| {
+                *view = Arc::new(state);
+                news
+            });
             self.resync_at = Instant::now() + self.resync;
         }
         up
