@@ -28,6 +28,9 @@ use tokio_util::sync::CancellationToken;
 /// How often everything is looked at whatever the events say.
 const RESYNC: Duration = Duration::from_mins(5);
 
+/// Series are written ahead no more often than this: what runs changes some of them every second, and few are read.
+const AHEAD: Duration = Duration::from_secs(10);
+
 /// How often it is looked whether the time of what a restore replaced is over.
 const EXPIRY: Duration = Duration::from_mins(10);
 
@@ -140,7 +143,7 @@ async fn operate(options: Options) -> anyhow::Result<()> {
     let backstage = Backstage { commands, history: state.clone(), repositories: repository_view };
     let series = series();
     let tcp = tokio::spawn(http::serve(listener, status.clone(), Arc::clone(&series), edges_end.clone()));
-    tokio::spawn(write_first(Arc::clone(&series), status.clone()));
+    tokio::spawn(write_ahead(Arc::clone(&series), status.clone()));
     let local = tokio::spawn(serve_locally(socket, status, series, backstage, edges_end.clone()));
     let expiry = tokio::spawn(expire(shelf, edges_end.clone()));
     let watchdog = tokio::spawn(quiescer.watch(record, edges_end.clone()));
@@ -176,14 +179,21 @@ fn series() -> Render {
     })
 }
 
-/// Writes every series once, so that the first scrape is as fast as those after it.
-async fn write_first(series: Render, mut status: StatusReceiver) {
-    let Ok(first) = status.wait_for(|status| status.at.is_some()).await.map(|status| Arc::clone(&status)) else {
+/// Writes the series of what is new before anybody asks for them: a scrape then waits for nothing but its own transport.
+async fn write_ahead(series: Render, mut status: StatusReceiver) {
+    if status.wait_for(|status| status.at.is_some()).await.is_err() {
         return;
-    };
-    let written = tokio::task::spawn_blocking(move || series(&first).map(drop)).await;
-    if let Ok(Err(error)) = written {
-        tracing::error!("{error}");
+    }
+    loop {
+        let (series, newest) = (Arc::clone(&series), Arc::clone(&status.borrow_and_update()));
+        let written = tokio::task::spawn_blocking(move || series(&newest).map(drop)).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!("{error}");
+        }
+        tokio::time::sleep(AHEAD).await;
+        if status.changed().await.is_err() {
+            return;
+        }
     }
 }
 
