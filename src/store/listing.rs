@@ -58,19 +58,15 @@ type Names = Vec<(OsString, Option<FileType>)>;
 #[derive(Debug)]
 pub(super) struct Visit {
     relative: PathBuf,
-    /// Canonical.
-    absolute: PathBuf,
-    identity: Identity,
+    place: (PathBuf, Identity),
     names: Names,
 }
 
 impl Visit {
     /// Whether the same is there now.
     pub fn holds(&self, root: &Path) -> bool {
-        let leads_to = std::fs::canonicalize(root.join(&self.relative));
-        leads_to.is_ok_and(|leads_to| leads_to == self.absolute)
-            && Identity::of(&self.absolute).is_ok_and(|identity| identity == self.identity)
-            && names(&self.absolute, &mut 0).is_ok_and(|names| names == self.names)
+        places::locate(&root.join(&self.relative)).is_ok_and(|place| place == self.place)
+            && names(&self.place.0, &mut 0).is_ok_and(|names| names == self.names)
     }
 }
 
@@ -107,9 +103,8 @@ impl Walk {
     pub fn of(directory: &Path) -> Self {
         let mut walk = Self::default();
         places::trace(directory, &mut walk.listing.places);
-        let found = std::fs::canonicalize(directory).and_then(|path| Ok((Identity::of(&path)?, path)));
-        match found {
-            Ok((identity, path)) => {
+        match places::locate(directory) {
+            Ok((path, identity)) => {
                 walk.listing.root = Some((path.clone(), identity));
                 walk.directory(&path, Path::new(""), &mut vec![identity]);
             }
@@ -137,8 +132,8 @@ impl Walk {
             self.entry(&absolute.join(name), *kind, relative.join(name), inside);
         }
         if let Some(identity) = inside.last() {
-            let (relative, absolute) = (relative.to_owned(), absolute.to_owned());
-            self.visits.push(Visit { relative, absolute, identity: *identity, names });
+            let (relative, place) = (relative.to_owned(), (absolute.to_owned(), *identity));
+            self.visits.push(Visit { relative, place, names });
         }
         if self.entries > MAX_ENTRIES {
             self.cut_short(&format!("has more than {MAX_ENTRIES} entries; not all of them were looked at"));
@@ -182,17 +177,16 @@ impl Walk {
     }
 
     fn subdirectory(&mut self, absolute: &Path, relative: &Path, inside: &mut Vec<Identity>) {
-        let found = std::fs::canonicalize(absolute).and_then(|path| Ok((Identity::of(&path)?, path)));
-        match found {
+        match places::locate(absolute) {
             Err(error) => self.unreachable(relative, read::explain(absolute, &error)),
-            Ok((identity, _)) if inside.contains(&identity) => {
+            Ok((_, identity)) if inside.contains(&identity) => {
                 self.trouble(relative, "leads back into a directory that it lies in", "remove the link");
             }
             Ok(_) if inside.len() > MAX_DEPTH => {
                 self.trouble(relative, &format!("lies more than {MAX_DEPTH} directories deep"), "move it up");
                 self.listing.unseen.push(relative.to_owned());
             }
-            Ok((identity, path)) => {
+            Ok((path, identity)) => {
                 inside.push(identity);
                 self.directory(&path, relative, inside);
                 inside.pop();

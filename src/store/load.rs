@@ -54,8 +54,8 @@ impl Loader {
     /// Whether what is in force was decided upon just this.
     pub fn has_decided(&mut self, look: &Look) -> bool {
         let Some(decided) = self.decided.as_mut().filter(|decided| decided.is_as(look)) else { return false };
-        // Of two lists that say the same, one is enough.
-        decided.files = Arc::clone(&look.files);
+        // Of two looks that say the same, one is enough, and the next is compared with it at once.
+        *decided = look.clone();
         true
     }
 

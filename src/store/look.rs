@@ -3,7 +3,7 @@
 use super::document;
 use super::last_known_good::LastKnownGood;
 use super::listing::{Listing, Trouble, Visit, Walk};
-use super::places::Identity;
+use super::places;
 use super::read::{self, Limit, Unreadable};
 use super::revision::{self, Revision};
 use super::stamp::{self, Reading, Stamp};
@@ -124,8 +124,7 @@ impl Looker {
         let mut look = self.look_at_once(all, good);
         for _ in 1..MAX_LOOKS {
             // Exchanged under our eyes: what we saw may be of both.
-            let now = std::fs::canonicalize(&self.directory).and_then(|path| Ok((Identity::of(&path)?, path))).ok();
-            if look.listing.root == now.map(|(identity, path)| (path, identity)) {
+            if look.listing.root == places::locate(&self.directory).ok() {
                 break;
             }
             look = self.look_at_once(all, good);

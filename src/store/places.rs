@@ -30,6 +30,13 @@ impl Identity {
     }
 }
 
+/// The canonical path of the directory that a path leads to, and which one that is.
+pub(super) fn locate(path: &Path) -> io::Result<(PathBuf, Identity)> {
+    let path = std::fs::canonicalize(path)?;
+    let identity = Identity::of(&path)?;
+    Ok((path, identity))
+}
+
 /// Follows an absolute path by hand and adds every symbolic link on the way, where it ends, and, where something is
 /// missing, the place at which that would appear. The parents of all of them are canonical directories.
 pub(super) fn trace(path: &Path, places: &mut BTreeSet<PathBuf>) {
