@@ -75,8 +75,8 @@ impl Repository {
 }
 
 fn ours(zone: &str, snapshots: &[Candidate], rule: &Retention) -> BTreeSet<String> {
-    let decided = evaluate(Some(rule), snapshots, zone, Timestamp::MAX).snapshots;
-    decided.into_iter().filter(|s| s.keep).map(|s| s.id).collect()
+    let decided = evaluate(Some(rule), snapshots.to_vec(), zone, Timestamp::MAX).snapshots;
+    decided.into_iter().filter(|s| s.keep).map(|s| s.id.to_string()).collect()
 }
 
 /// From several a day to one in months, over three years; a seed makes them the same in every run.
@@ -112,7 +112,7 @@ fn restic_keeps_the_same() {
     let tags = ["one", "two", "three"];
     let jobs: Vec<_> = times(random, 30).into_iter().map(|time| (time, tags[random.usize(..tags.len())])).collect();
     let run = |(time, tag): &(Timestamp, &'static str)| {
-        let id = repository.backup(zone, *time, tag)[..8].to_owned();
+        let id = repository.backup(zone, *time, tag)[..8].into();
         (Candidate { id, time: *time, complete: true }, *tag)
     };
     // restic waits more than it works.
@@ -139,12 +139,12 @@ fn an_hour_that_is_shown_twice_is_one_hour_to_restic_and_two_to_us() {
     let repository = Repository::new();
     let snapshot = |zone: &str, time: &str| {
         let time = time.parse().unwrap();
-        Candidate { id: repository.backup(zone, time, "t")[..8].to_owned(), time, complete: true }
+        Candidate { id: repository.backup(zone, time, "t")[..8].into(), time, complete: true }
     };
     // Half past one in New York, before and after the clock was set back.
     let snapshots = [snapshot("Etc/GMT+4", "2026-11-01T05:30:00Z"), snapshot("Etc/GMT+5", "2026-11-01T06:30:00Z")];
     let rule = Retention { last: 1, hourly: 2, ..keep_nothing() };
-    assert_eq!(repository.kept("America/New_York", "t", &rule), BTreeSet::from([snapshots[1].id.clone()]));
+    assert_eq!(repository.kept("America/New_York", "t", &rule), BTreeSet::from([snapshots[1].id.to_string()]));
     assert_eq!(ours("America/New_York", &snapshots, &rule).len(), 2);
 }
 

@@ -19,7 +19,7 @@ const NOW: i64 = 90_000;
 
 fn snapshot(id: char, seconds: i64) -> Arc<SnapshotRecord> {
     Arc::new(SnapshotRecord {
-        id: id.to_string().repeat(64),
+        id: id.to_string().repeat(64).into(),
         time: at(seconds),
         host: "host-1".into(),
         source: None,

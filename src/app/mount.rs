@@ -28,7 +28,7 @@ pub enum Root {
 }
 
 /// Files by snapshot and path, the one that was opened last first.
-type Open = VecDeque<((String, PathBuf), Arc<FileView>)>;
+type Open = VecDeque<((Arc<str>, PathBuf), Arc<FileView>)>;
 
 /// The snapshots behind a tree.
 pub struct Mounted {
@@ -131,8 +131,8 @@ impl Mounted {
     }
 
     /// A file with where its parts lie, looked up once.
-    fn view(&self, id: &str, path: &Path) -> Result<Arc<FileView>, String> {
-        let key = (id.to_owned(), path.to_owned());
+    fn view(&self, id: &Arc<str>, path: &Path) -> Result<Arc<FileView>, String> {
+        let key = (Arc::clone(id), path.to_owned());
         let known = self.open().iter().find(|(known, _)| *known == key).map(|(_, view)| Arc::clone(view));
         if let Some(view) = known {
             return Ok(view);
@@ -188,10 +188,10 @@ fn shown(id: &str, found: &TreeEntry) -> Option<Entry> {
 
 impl Mounted {
     /// The entry at a path, and the id of the snapshot that it is in.
-    fn at(&self, path: &Path) -> Result<Option<(String, TreeEntry)>, String> {
+    fn at(&self, path: &Path) -> Result<Option<(Arc<str>, TreeEntry)>, String> {
         Ok(match self.spot(path)? {
             None => None,
-            Some(Spot::Above(_)) => Some((String::new(), directory(path, None))),
+            Some(Spot::Above(_)) => Some((Arc::default(), directory(path, None))),
             Some(Spot::Within(snapshot, within)) => {
                 let found = self.with(|adapter| match adapter.entry(&snapshot.id, &within) {
                     Ok(entry) => Ok(Some(entry)),
@@ -206,7 +206,7 @@ impl Mounted {
     }
 
     /// What a directory holds, likewise.
-    fn in_directory(&self, path: &Path) -> Result<Vec<(String, TreeEntry)>, String> {
+    fn in_directory(&self, path: &Path) -> Result<Vec<(Arc<str>, TreeEntry)>, String> {
         Ok(match self.spot(path)? {
             None => Vec::new(),
             Some(Spot::Above(named)) => named
@@ -237,7 +237,8 @@ impl Tree for Mounted {
 
     fn list(&self, path: &Path) -> Result<Vec<(OsString, Entry)>, String> {
         let all = self.in_directory(path)?;
-        let named = |(id, found): (String, TreeEntry)| Some((found.path.file_name()?.to_owned(), shown(&id, &found)?));
+        let named =
+            |(id, found): (Arc<str>, TreeEntry)| Some((found.path.file_name()?.to_owned(), shown(&id, &found)?));
         Ok(all.into_iter().filter_map(named).collect())
     }
 
@@ -282,7 +283,7 @@ mod tests {
     fn snapshots_of_one_second_have_two_names_and_the_newest_complete_one_a_third() {
         let snapshot = |id: &str, seconds: i64, complete| {
             Arc::new(SnapshotRecord {
-                id: id.repeat(16),
+                id: id.repeat(16).into(),
                 time: jiff::Timestamp::from_second(seconds).unwrap(),
                 host: String::new(),
                 source: None,

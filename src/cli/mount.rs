@@ -46,7 +46,7 @@ pub fn run(options: &Options, args: &Args) -> anyhow::Result<Exit> {
     }
     let peek = Peek::open(options)?;
     let (repository, snapshot, by_id) = inside::lookup(&peek, options, &args.what, args.repository.as_deref())?;
-    let root = if by_id { Root::Snapshot(snapshot.id.clone()) } else { Root::Policy(args.what.clone()) };
+    let root = if by_id { Root::Snapshot(snapshot.id.to_string()) } else { Root::Policy(args.what.clone()) };
     let tree = Mounted::new(options, peek, repository, root);
     let cancel = CancellationToken::new();
     on_interrupt(&cancel)?;

@@ -167,7 +167,7 @@ pub fn retention_text(retention: &RetentionDecision, style: Style) -> String {
             style.paint(tone, word),
             short_id(&snapshot.id),
             seconds(snapshot.time),
-            one_line(&snapshot.reasons.join(", "))
+            one_line(&snapshot.why())
         ));
     }
     out

@@ -11,16 +11,20 @@
 //! stay while new ones fail to come.
 
 mod guard;
+mod reason;
 #[cfg(test)]
 mod tests;
 
 pub use guard::{Guard, HeldBack, guard};
+pub use reason::Reason;
 
-use super::{quantity, zone};
+use super::zone;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A validated retention rule. Every rule that is set keeps snapshots; what no rule keeps, goes.
@@ -48,7 +52,7 @@ pub struct Retention {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Its id.
-    pub id: String,
+    pub id: Arc<str>,
     /// When it was begun.
     pub time: Timestamp,
     /// Whether everything in the source could be read.
@@ -60,14 +64,25 @@ pub struct Candidate {
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotDecision {
     /// Its id.
-    pub id: String,
+    pub id: Arc<str>,
     /// Its time.
     pub time: Timestamp,
     /// Whether it stays.
     pub keep: bool,
     /// Why: `newest complete`, `last 2 of 4`, `daily 2026-11-22`, `no rule keeps it`, …; at least one.
-    pub reasons: Vec<String>,
+    pub reasons: Reasons,
 }
+
+impl SnapshotDecision {
+    /// All its reasons in one line.
+    #[must_use]
+    pub fn why(&self) -> String {
+        self.reasons.iter().map(Reason::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Why one snapshot stays or goes. Most have one reason, and a host can have a hundred thousand snapshots.
+pub type Reasons = SmallVec<[Reason; 2]>;
 
 /// What the rules conclude about all snapshots of one source in one repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,35 +97,39 @@ pub struct Evaluation {
 ///
 /// The order of `snapshots` does not matter. Those of equal time count in the order of their ids.
 #[must_use]
-pub fn evaluate(rule: Option<&Retention>, snapshots: &[Candidate], time_zone: &str, now: Timestamp) -> Evaluation {
-    let mut newest_first: Vec<&Candidate> = snapshots.iter().collect();
-    newest_first.sort_unstable_by(|a, b| (b.time, &b.id).cmp(&(a.time, &a.id)));
+pub fn evaluate(
+    rule: Option<&Retention>,
+    mut snapshots: Vec<Candidate>,
+    time_zone: &str,
+    now: Timestamp,
+) -> Evaluation {
+    snapshots.sort_unstable_by(|a, b| (b.time, &b.id).cmp(&(a.time, &a.id)));
     let Some(rule) = rule else {
-        let keep = |c| decision(c, vec!["keep everything".to_owned()], true);
-        return Evaluation { snapshots: newest_first.into_iter().map(keep).collect(), partial_removed: 0 };
+        let keep = |c| decision(c, smallvec![Reason::Everything], true);
+        return Evaluation { snapshots: snapshots.into_iter().map(keep).collect(), partial_removed: 0 };
     };
-    let newest = newest_first.iter().position(|c| c.complete && c.time <= now);
+    let newest = snapshots.iter().position(|c| c.complete && c.time <= now);
     let mut pass = Pass {
         rule,
         zone: zone::find(time_zone).unwrap_or(TimeZone::UTC),
         within: newest.zip(rule.within).map(|(newest, within)| {
             let within = SignedDuration::try_from(within).unwrap_or(SignedDuration::MAX);
-            newest_first[newest].time.saturating_sub(within).unwrap_or(Timestamp::MIN)
+            snapshots[newest].time.saturating_sub(within).unwrap_or(Timestamp::MIN)
         }),
         complete: 0,
         periods: Period::ALL.map(|period| Taken { left: period.wanted(rule), last: None }),
     };
     let mut partial_removed = 0;
-    let mut decide = |(index, candidate): (usize, &Candidate)| {
+    let mut decide = |(index, candidate): (usize, Candidate)| {
         if candidate.time > now {
-            return decision(candidate, vec!["in the future".to_owned()], true);
+            return decision(candidate, smallvec![Reason::Future], true);
         }
-        let mut reasons = Vec::new();
+        let mut reasons = Reasons::new();
         if candidate.complete {
             pass.complete(candidate.time, &mut reasons);
         } else {
             if newest.is_none_or(|newest| index < newest) {
-                reasons.push("partial, newer than any complete one".to_owned());
+                reasons.push(Reason::NewerThanComplete);
             }
             reasons.extend(pass.within(candidate.time));
         }
@@ -118,15 +137,15 @@ pub fn evaluate(rule: Option<&Retention>, snapshots: &[Candidate], time_zone: &s
             return decision(candidate, reasons, true);
         }
         partial_removed += usize::from(!candidate.complete);
-        let why = if candidate.complete { "no rule keeps it" } else { "partial, superseded by a complete one" };
-        decision(candidate, vec![why.to_owned()], false)
+        let why = if candidate.complete { Reason::NoRule } else { Reason::Superseded };
+        decision(candidate, smallvec![why], false)
     };
-    let snapshots = newest_first.into_iter().enumerate().map(&mut decide).collect();
+    let snapshots = snapshots.into_iter().enumerate().map(&mut decide).collect();
     Evaluation { snapshots, partial_removed }
 }
 
-fn decision(candidate: &Candidate, reasons: Vec<String>, keep: bool) -> SnapshotDecision {
-    SnapshotDecision { id: candidate.id.clone(), time: candidate.time, keep, reasons }
+fn decision(candidate: Candidate, reasons: Reasons, keep: bool) -> SnapshotDecision {
+    SnapshotDecision { id: candidate.id, time: candidate.time, keep, reasons }
 }
 
 /// One walk over the snapshots, from the newest to the oldest.
@@ -148,14 +167,14 @@ struct Taken {
 
 impl Pass<'_> {
     /// The reasons to keep the next complete snapshot.
-    fn complete(&mut self, time: Timestamp, reasons: &mut Vec<String>) {
+    fn complete(&mut self, time: Timestamp, reasons: &mut Reasons) {
         self.complete = self.complete.saturating_add(1);
         if self.complete == 1 {
-            reasons.push("newest complete".to_owned());
+            reasons.push(Reason::NewestComplete);
         }
         reasons.extend(self.within(time));
         if self.complete <= self.rule.last {
-            reasons.push(format!("last {} of {}", self.complete, self.rule.last));
+            reasons.push(Reason::Last { nth: self.complete, of: self.rule.last });
         }
         if self.periods.iter().all(|taken| taken.left == 0) {
             return;
@@ -173,9 +192,8 @@ impl Pass<'_> {
         }
     }
 
-    fn within(&self, time: Timestamp) -> Option<String> {
-        let within = self.rule.within.filter(|_| self.within.is_some_and(|from| time > from))?;
-        Some(format!("within {}", quantity::display(within)))
+    fn within(&self, time: Timestamp) -> Option<Reason> {
+        self.rule.within.filter(|_| self.within.is_some_and(|from| time > from)).map(Reason::Within)
     }
 }
 
@@ -219,17 +237,14 @@ impl Period {
         }
     }
 
-    fn reason(self, shown: DateTime) -> String {
-        let date = shown.date();
+    fn reason(self, shown: DateTime) -> Reason {
+        let (date, year) = (shown.date(), shown.year());
         match self {
-            Self::Hour => format!("hourly {date}T{:02}", shown.hour()),
-            Self::Day => format!("daily {date}"),
-            Self::Week => {
-                let week = date.iso_week_date();
-                format!("weekly {:04}-W{:02}", week.year(), week.week())
-            }
-            Self::Month => format!("monthly {:04}-{:02}", shown.year(), shown.month()),
-            Self::Year => format!("yearly {:04}", shown.year()),
+            Self::Hour => Reason::Hourly { date, hour: shown.hour() },
+            Self::Day => Reason::Daily(date),
+            Self::Week => Reason::weekly(shown),
+            Self::Month => Reason::Monthly { year, month: shown.month() },
+            Self::Year => Reason::Yearly(year),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn conclude(
     let seed = key.to_string();
     let schedule = &spec.schedule;
     let first_seen = observed.facts.first_seen.get(key).copied().unwrap_or(now);
-    let requested = observed.requested.contains(&Request::Backup(key.clone()));
+    let requested = observed.requested.iter().any(|asked| matches!(asked, Request::Backup(source) if source == key));
 
     // The recovery point is what every repository can give back.
     let last_success = targets.iter().map(|t| t.last_success).min().flatten();

@@ -84,7 +84,7 @@ pub(super) fn drill(
     now: Timestamp,
 ) -> Conclusion<DutyDecision, DrillAction> {
     let facts = observed.facts.drills.get(key).map(|f| &f.duty);
-    let requested = observed.requested.contains(&Request::Drill(key.clone()));
+    let requested = observed.requested.iter().any(|asked| matches!(asked, Request::Drill(source) if source == key));
     let schedule = spec.drill.as_ref().map(|drill| &drill.schedule);
     let seed = format!("drill {key}");
     let clock = clockwork(schedule, facts, &seed, spec.drill_timeout(), requested, now);
@@ -115,7 +115,7 @@ pub(super) fn drill(
         if let Some(run) = holder(observed, target.repository) {
             return waiting(format!("run {} works on repository {}", run.run, target.repository));
         }
-        let (repository, snapshot) = (target.repository.to_owned(), snapshot.id.clone());
+        let (repository, snapshot) = (target.repository.to_owned(), snapshot.id.to_string());
         let action = DrillAction { source: key.clone(), repository, snapshot, slot, cause };
         (Verdict::Due, why(cause, slot), Some(action))
     };

@@ -116,7 +116,7 @@ fn drill_rules(drill: &DrillAction, desired: &Desired, observed: &Observed) -> V
         Some((_, None)) | None => broken.push("a drill of what no policy backs up".to_owned()),
     }
     let own = observed.repositories.get(&drill.repository).and_then(|r| r.own.get(&drill.source));
-    if !own.is_some_and(|own| own.iter().any(|s| s.id == drill.snapshot && s.complete && s.host == observed.host)) {
+    if !own.is_some_and(|own| own.iter().any(|s| *s.id == *drill.snapshot && s.complete && s.host == observed.host)) {
         broken.push(format!("a drill of {}, which is no complete snapshot of this source", drill.snapshot));
     }
     if observed.running.iter().any(|r| r.operation == Operation::Drill) {
@@ -152,9 +152,9 @@ fn forget_rules(forget: &ForgetAction, desired: &Desired, observed: &Observed) -
     };
     let newest = own.iter().filter(|s| s.complete).max_by_key(|s| s.time);
     for id in &forget.remove {
-        match own.iter().find(|s| &s.id == id) {
+        match own.iter().find(|s| *s.id == **id) {
             None => broken.push(format!("the removal of {id}, which is no snapshot of this source made by Seawall")),
-            Some(_) if newest.is_none_or(|n| &n.id == id) => {
+            Some(_) if newest.is_none_or(|n| *n.id == **id) => {
                 broken.push(format!("the removal of {id}, the newest complete snapshot"));
             }
             Some(s) if s.host != observed.host => broken.push(format!("the removal of {id}, made by host {}", s.host)),

@@ -143,7 +143,7 @@ pub enum RepositoryHealth {
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotRecord {
     /// The repository's id for it, hex.
-    pub id: String,
+    pub id: Arc<str>,
     /// When the run that made it began to read: the recovery point.
     pub time: Timestamp,
     /// The host that made it.

@@ -24,10 +24,10 @@ pub(super) fn conclude(
     target.state?;
     let candidates: Vec<Candidate> =
         target.snapshots.iter().map(|s| Candidate { id: s.id.clone(), time: s.time, complete: s.complete }).collect();
-    let evaluation = evaluate(spec.retention.as_ref(), &candidates, &spec.schedule.time_zone, now);
+    let evaluation = evaluate(spec.retention.as_ref(), candidates, &spec.schedule.time_zone, now);
     let mut remove: Vec<_> = evaluation.snapshots.iter().filter(|s| !s.keep).collect();
     remove.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
-    let remove: Vec<String> = remove.into_iter().map(|s| s.id.clone()).collect();
+    let remove: Vec<String> = remove.into_iter().map(|s| s.id.to_string()).collect();
     let mut held = None;
     let mut action = None;
     if !remove.is_empty() {

@@ -64,7 +64,7 @@ fn a_drill_is_due_with_its_slot_and_overdue_when_it_could_have_been_made() {
         let plan = world.plan();
         let action = drills(&plan)[0];
         assert_eq!((action.slot, action.cause), (at("2026-12-01T04:00:00Z"), cause), "{now}");
-        assert_eq!(Some(&action.snapshot), world.repositories["default"].own[&data()].last().map(|s| &s.id));
+        assert_eq!(Some(&*action.snapshot), world.repositories["default"].own[&data()].last().map(|s| &*s.id));
     }
     assert_eq!(quantity::display(duties::CHECK_TIMEOUT), "6h");
 }

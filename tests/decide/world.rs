@@ -90,7 +90,7 @@ impl World {
         let list = Arc::make_mut(repository.own.entry(key.clone()).or_default());
         let id = format!("{:08x}{}", list.len(), "0".repeat(56));
         list.push(Arc::new(SnapshotRecord {
-            id: id.clone(),
+            id: id.as_str().into(),
             time: at(slot),
             host: "host".into(),
             source: Some(key.clone()),

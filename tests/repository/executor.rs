@@ -206,7 +206,7 @@ async fn forgetting_and_pruning_have_outcomes_of_their_own() {
     let outcome = world.run(forget(&second.id), World::control()).await.remove(0);
     assert_eq!(outcome.result, RunResult::Failure, "the newest complete one stays: {}", outcome.message);
     let outcome = world.run(forget(&first.id), World::control()).await.remove(0);
-    assert_eq!((outcome.result, outcome.forgotten), (RunResult::Success, vec![first.id.clone()]));
+    assert_eq!((outcome.result, outcome.forgotten), (RunResult::Success, vec![first.id.to_string()]));
     let prune = Action::Prune(PruneAction { repository: "default".to_owned() });
     let outcome = world.run(prune, World::control()).await.remove(0);
     assert_eq!((outcome.result, outcome.source), (RunResult::Success, None), "{}", outcome.message);

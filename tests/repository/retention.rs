@@ -8,7 +8,7 @@ use std::path::Path;
 fn ids(repository: &RepositoryAdapter) -> Vec<String> {
     let mut snapshots = repository.snapshots().unwrap();
     snapshots.sort_by_key(|snapshot| snapshot.time);
-    snapshots.into_iter().map(|snapshot| snapshot.id.clone()).collect()
+    snapshots.into_iter().map(|snapshot| snapshot.id.to_string()).collect()
 }
 
 fn forget(repository: &RepositoryAdapter, source: &SourceKey, ids: &[String]) -> Result<Vec<String>, Reason> {
@@ -92,9 +92,9 @@ fn what_a_prune_has_marked_can_still_be_restored_and_is_taken_for_stored_by_no_b
     let old = lab.backup(&repository, 0).unwrap().snapshot.unwrap();
     std::fs::remove_dir_all(lab.volume().join("drop")).unwrap();
     lab.backup(&repository, 1).unwrap();
-    let file = lab.repository().join("snapshots").join(&old.id);
+    let file = lab.repository().join("snapshots").join(&*old.id);
     let content = std::fs::read(&file).unwrap();
-    forget(&repository, &key(), std::slice::from_ref(&old.id)).unwrap();
+    forget(&repository, &key(), &[old.id.to_string()]).unwrap();
     assert!(repository.prune(&Control::default()).unwrap().marked_bytes > 1 << 20);
 
     // As when another program wrote a snapshot while this one marked what it needs.
@@ -106,7 +106,7 @@ fn what_a_prune_has_marked_can_still_be_restored_and_is_taken_for_stored_by_no_b
     assert_eq!(brought.len(), 2 << 20);
     lab.write("drop/it", brought);
     assert!(lab.backup(&repository, 2).unwrap().added_bytes > 1 << 20);
-    forget(&repository, &key(), std::slice::from_ref(&old.id)).unwrap();
+    forget(&repository, &key(), &[old.id.to_string()]).unwrap();
     lab.check();
 }
 

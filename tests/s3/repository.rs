@@ -50,8 +50,8 @@ fn what_retention_drops_is_freed_in_two_steps() {
     let first = place.lab.backup(&repository, 0).unwrap().snapshot.unwrap();
     fs::remove_file(place.lab.volume().join("drop")).unwrap();
     place.lab.backup(&repository, 1).unwrap();
-    let forgotten = repository.forget(&key(), HOST, std::slice::from_ref(&first.id), &Control::default()).unwrap();
-    assert_eq!((forgotten.ids, forgotten.retained), (vec![first.id.clone()], 0));
+    let forgotten = repository.forget(&key(), HOST, &[first.id.to_string()], &Control::default()).unwrap();
+    assert_eq!((forgotten.ids, forgotten.retained), (vec![first.id.to_string()], 0));
     let report = repository.prune(&Control::default()).unwrap();
     assert!(report.marked_bytes > 15 << 20, "{report:?}");
     place.check();

@@ -89,12 +89,12 @@ fn what_a_lock_of_the_bucket_holds_is_no_failure() {
     let first = place.lab.backup(&repository, 0).unwrap().snapshot.unwrap();
     place.lab.write("a", noise(10 << 20 | 1));
     place.lab.backup(&repository, 1).unwrap();
-    let forgotten = repository.forget(&key(), HOST, std::slice::from_ref(&first.id), &Control::default()).unwrap();
+    let forgotten = repository.forget(&key(), HOST, &[first.id.to_string()], &Control::default()).unwrap();
     assert_eq!((forgotten.ids.len(), forgotten.retained), (0, 1));
     assert_eq!(repository.snapshots().unwrap().len(), 2);
     // Without the lock: forgotten, and then the prune cannot remove the old index.
     let free = place.open();
-    free.forget(&key(), HOST, std::slice::from_ref(&first.id), &Control::default()).unwrap();
+    free.forget(&key(), HOST, &[first.id.to_string()], &Control::default()).unwrap();
     let error = repository.prune(&Control::default()).unwrap_err();
     assert_eq!(error.kind(), Reason::Retained, "{}", error.told());
     place.check();

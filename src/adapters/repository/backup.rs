@@ -161,7 +161,7 @@ impl RepositoryAdapter {
     pub(super) fn parent(&self, source: &SourceKey, host: &str) -> Result<Option<(String, TreeId)>, RepositoryError> {
         let known = self.refresh_known()?;
         let own = known.values().filter(|record| record.source.as_ref() == Some(source) && record.host == host);
-        let newest = own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.clone());
+        let newest = own.max_by(|a, b| a.time.cmp(&b.time)).map(|record| record.id.to_string());
         drop(known);
         Ok(newest.and_then(|id| {
             let parsed: Id = id.parse().ok()?;

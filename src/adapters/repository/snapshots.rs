@@ -68,7 +68,7 @@ pub(super) fn record(id: String, snapshot: &SnapshotFile) -> SnapshotRecord {
     };
     let summary = snapshot.summary.as_ref();
     SnapshotRecord {
-        id,
+        id: id.into(),
         time: snapshot.time.timestamp(),
         host: snapshot.hostname.clone(),
         source,

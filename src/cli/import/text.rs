@@ -70,9 +70,9 @@ impl Plan<'_> {
         let mut all: Vec<Candidate> =
             there.iter().map(|s| Candidate { id: s.id.clone(), time: s.time, complete: s.complete }).collect();
         let new = self.found.iter().filter(|one| one.lacking.iter().any(|lacking| lacking.name == repository.name));
-        let ids: Vec<String> = new.clone().map(|one| one.survey.digest.clone()).collect();
-        all.extend(new.map(|one| Candidate { id: one.survey.digest.clone(), time: one.time, complete: true }));
-        let evaluation = evaluate(Some(rule), &all, &self.spec.schedule.time_zone, self.now);
+        let ids: Vec<Arc<str>> = new.clone().map(|one| one.survey.digest.as_str().into()).collect();
+        all.extend(new.zip(&ids).map(|(one, id)| Candidate { id: id.clone(), time: one.time, complete: true }));
+        let evaluation = evaluate(Some(rule), all, &self.spec.schedule.time_zone, self.now);
         let going = evaluation.snapshots.iter().filter(|decision| !decision.keep && ids.contains(&decision.id)).count();
         let total = ids.len();
         let rules = match going {

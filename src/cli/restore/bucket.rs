@@ -57,7 +57,7 @@ pub(super) fn run(
     }
     let step = RestoreStep::Bring {
         repository: chosen.repository.clone(),
-        snapshot: chosen.snapshot.id.clone(),
+        snapshot: chosen.snapshot.id.to_string(),
         path: prefix.to_owned(),
         to: args.to.clone(),
         database: Manner::default(),

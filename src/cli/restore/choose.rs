@@ -106,7 +106,7 @@ fn pick(
     let list = format!("see `seawall get snapshots --policy {}`", key.policy);
     if args.snapshot != "latest" {
         let mut fits: Vec<_> = found.into_iter().filter(|(_, s)| s.id.starts_with(&args.snapshot)).collect();
-        let ids: BTreeSet<&str> = fits.iter().map(|(_, s)| s.id.as_str()).collect();
+        let ids: BTreeSet<&str> = fits.iter().map(|(_, s)| &*s.id).collect();
         return match ids.len() {
             0 => Err(Advice::new(format!("{key} has no snapshot {}", args.snapshot), list).into()),
             1 => Ok(fits.remove(0)),

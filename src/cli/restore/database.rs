@@ -84,7 +84,7 @@ pub(super) fn run(
     let Target { to_database, clean, no_owner } = &args.database;
     let step = RestoreStep::Bring {
         repository: chosen.repository.clone(),
-        snapshot: chosen.snapshot.id.clone(),
+        snapshot: chosen.snapshot.id.to_string(),
         path: String::new(),
         to: to_database.clone(),
         database: Manner { clean: *clean, no_owner: *no_owner },

@@ -129,7 +129,7 @@ pub fn run(options: &Options, args: &Args, style: Style, clock: &dyn Clock) -> a
     }
     let step = RestoreStep::Bring {
         repository: chosen.repository.clone(),
-        snapshot: chosen.snapshot.id.clone(),
+        snapshot: chosen.snapshot.id.to_string(),
         path: path.display().to_string(),
         to: what.volume(),
         database: Manner::default(),

@@ -83,7 +83,7 @@ impl Job {
 
 pub fn snapshot(source: &SourceKey, time: Timestamp) -> Arc<SnapshotRecord> {
     Arc::new(SnapshotRecord {
-        id: format!("{:064x}", time.as_second()),
+        id: format!("{:064x}", time.as_second()).into(),
         time,
         host: "host".into(),
         source: Some(source.clone()),

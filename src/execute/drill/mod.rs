@@ -106,7 +106,7 @@ async fn attempt(
     }
     let (files, size) = (snapshot.files, snapshot.bytes);
     Ok(DrillReport {
-        snapshot: snapshot.id.clone(),
+        snapshot: snapshot.id.to_string(),
         snapshot_time: snapshot.time,
         files,
         bytes: size,

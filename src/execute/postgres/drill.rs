@@ -75,7 +75,7 @@ pub(in crate::execute) fn attempt(
         return Err(repository_error(&PostgresError::interrupted()));
     }
     let report = DrillReport {
-        snapshot: snapshot.id.clone(),
+        snapshot: snapshot.id.to_string(),
         snapshot_time: snapshot.time,
         files: snapshot.files,
         bytes: snapshot.bytes,

@@ -168,7 +168,7 @@ impl Task {
         let programs = clients.for_server(major.max(stored.needs())).map_err(failed)?.clone();
         let asker = Asker { programs, ..asker };
         let leaving = Leaving { owners: how.no_owner };
-        let mut restored = Restored { snapshot: snapshot.id.clone(), files: 1, bytes: 0, kept: None };
+        let mut restored = Restored { snapshot: snapshot.id.to_string(), files: 1, bytes: 0, kept: None };
         let into = |name: &str| {
             let written = load(repository, &snapshot.id, &stored.dump, &asker.of(name), leaving, &self.inner);
             written.map_err(|error| self.with_roles(error))
@@ -193,7 +193,7 @@ impl Task {
                         restore: self.run.clone(),
                         source: self.key.clone(),
                         target: name.clone(),
-                        snapshot: snapshot.id.clone(),
+                        snapshot: snapshot.id.to_string(),
                         path: String::new(),
                         at,
                         expires: at,

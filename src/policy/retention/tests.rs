@@ -3,6 +3,7 @@
 mod examples;
 mod guarded;
 mod laws;
+mod read_back;
 
 use super::*;
 
@@ -22,7 +23,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 pub(super) fn complete(id: &str, time: &str) -> Candidate {
-    Candidate { id: id.to_owned(), time: at(time), complete: true }
+    Candidate { id: id.into(), time: at(time), complete: true }
 }
 
 pub(super) fn partial(id: &str, time: &str) -> Candidate {
@@ -40,6 +41,6 @@ pub(super) fn now() -> Timestamp {
 
 /// `id: reason, reason` for what stays, `id- reason` for what goes.
 pub(super) fn told(evaluation: &Evaluation) -> Vec<String> {
-    let tell = |s: &SnapshotDecision| format!("{}{} {}", s.id, if s.keep { ":" } else { "-" }, s.reasons.join(", "));
+    let tell = |s: &SnapshotDecision| format!("{}{} {}", s.id, if s.keep { ":" } else { "-" }, s.why());
     evaluation.snapshots.iter().map(tell).collect()
 }

@@ -273,7 +273,7 @@ fn item(found: &Found, documents: &[Written]) -> Item {
         source: source.clone(),
         kind: kind(manifest),
         criticality: policy(text).map_or_else(Criticality::default, |policy| policy.criticality),
-        snapshot: snapshot.id.clone(),
+        snapshot: snapshot.id.to_string(),
         time: snapshot.time,
         complete: snapshot.complete,
         files: snapshot.files,

@@ -7,7 +7,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn snapshot(policy: &str, source: &str, host: &str, seconds: i64, complete: bool) -> Arc<SnapshotRecord> {
     Arc::new(SnapshotRecord {
-        id: format!("{policy}-{seconds}"),
+        id: format!("{policy}-{seconds}").into(),
         time: at(seconds),
         host: host.to_owned(),
         source: Some(SourceKey { policy: policy.to_owned(), source: source.to_owned() }),
@@ -65,7 +65,8 @@ fn a_complete_snapshot_beats_a_newer_partial_one_and_hosts_are_told_apart() {
         snapshot("p", "v", "web-2", 9, true),
         Arc::new(SnapshotRecord { source: None, ..(*snapshot("p", "v", "web-3", 9, true)).clone() }),
     ];
-    let ids: Vec<String> = newest(&all, "web-1").into_iter().map(|snapshot| snapshot.id.clone()).collect();
+    let newest = newest(&all, "web-1");
+    let ids: Vec<&str> = newest.iter().map(|snapshot| &*snapshot.id).collect();
     assert_eq!(ids, ["p-3", "q-2"]);
     let hosts: Vec<_> = hosts(&all).into_iter().map(|host| (host.name, host.snapshots, host.newest)).collect();
     assert_eq!(hosts, [("web-1".to_owned(), 4, at(5)), ("web-2".to_owned(), 1, at(9))]);

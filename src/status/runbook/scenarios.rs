@@ -26,7 +26,7 @@ pub(super) fn all(book: &mut Book, status: &StatusSnapshot) {
 fn newest(source: &SourceStatus) -> Option<(&str, &str)> {
     let stores = source.repositories.iter().filter(|store| store.known);
     let newest = stores.filter_map(|store| Some((store.newest.as_ref()?, store.repository.as_str())));
-    newest.max_by_key(|(snapshot, _)| snapshot.time).map(|(snapshot, repository)| (snapshot.id.as_str(), repository))
+    newest.max_by_key(|(snapshot, _)| snapshot.time).map(|(snapshot, repository)| (&*snapshot.id, repository))
 }
 
 fn one_source(book: &mut Book, policy: &PolicyStatus, source: &SourceStatus, status: &StatusSnapshot) {

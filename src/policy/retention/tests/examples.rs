@@ -3,15 +3,15 @@
 use super::*;
 
 fn conclude(rule: &Retention, snapshots: &[Candidate], zone: &str) -> Vec<String> {
-    told(&evaluate(Some(rule), snapshots, zone, now()))
+    told(&evaluate(Some(rule), snapshots.to_vec(), zone, now()))
 }
 
 #[test]
 fn without_a_rule_everything_stays() {
     let snapshots = [complete("a", "2020-01-01T00:00:00Z"), partial("b", "2019-01-01T00:00:00Z")];
-    let evaluation = evaluate(None, &snapshots, "UTC", now());
+    let evaluation = evaluate(None, snapshots.to_vec(), "UTC", now());
     assert_eq!(told(&evaluation), ["a: keep everything", "b: keep everything"]);
-    assert_eq!(evaluate(Some(&NONE), &[], "UTC", now()).snapshots, []);
+    assert_eq!(evaluate(Some(&NONE), Vec::new(), "UTC", now()).snapshots, []);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_partial_one_counts_for_no_rule() {
         ]
     );
     let without_complete = [partial("a", "2026-11-04T02:00:00Z"), partial("b", "2026-11-01T02:00:00Z")];
-    assert!(evaluate(Some(&rule), &without_complete, "UTC", now()).snapshots.iter().all(|s| s.keep));
+    assert!(evaluate(Some(&rule), without_complete.to_vec(), "UTC", now()).snapshots.iter().all(|s| s.keep));
 }
 
 #[test]

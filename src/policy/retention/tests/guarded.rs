@@ -4,7 +4,8 @@ use super::*;
 use rstest::rstest;
 
 fn held(rule: &Retention, snapshots: &[Candidate]) -> Option<String> {
-    guard(&evaluate(Some(rule), snapshots, "UTC", now()), &rule.guard, "n8n-data/vol in default").map(|h| h.message)
+    guard(&evaluate(Some(rule), snapshots.to_vec(), "UTC", now()), &rule.guard, "n8n-data/vol in default")
+        .map(|h| h.message)
 }
 
 fn keep_last(last: u32, max_delete_percent: u8, acknowledge: Option<&str>) -> Retention {
@@ -73,7 +74,7 @@ fn time_may_pass_until_it_is_in_force() {
 #[rstest]
 #[case::it_was_used(&november(30)[9..])]
 #[case::more_than_the_share_beyond_it(&november(30))]
-#[case::of_another_source(&november(12).into_iter().map(|s| Candidate { id: format!("b{}", s.id), ..s }).collect::<Vec<_>>())]
+#[case::of_another_source(&november(12).into_iter().map(|s| Candidate { id: format!("b{}", s.id).into(), ..s }).collect::<Vec<_>>())]
 #[case::of_another_time(&november(12).into_iter().map(|s| Candidate { time: s.time - SignedDuration::from_secs(1), ..s }).collect::<Vec<_>>())]
 fn it_covers_no_other_removal(#[case] snapshots: &[Candidate]) {
     let message = held(&keep_last(3, 50, Some(NINE)), snapshots).unwrap();

@@ -24,7 +24,7 @@ fn snapshots() -> impl Strategy<Value = Vec<Candidate>> {
     let one = |span: i64| (0..=span, proptest::bool::weighted(0.8));
     (0i64..40).prop_flat_map(move |scale| proptest::collection::vec(one(40 << (scale / 2)), 0..40)).prop_map(|list| {
         let candidate = |(n, (minutes, complete)): (usize, (i64, bool))| Candidate {
-            id: format!("{n:016x}"),
+            id: format!("{n:016x}").into(),
             time: now() + SignedDuration::from_hours(24) - SignedDuration::from_mins(minutes),
             complete,
         };
@@ -37,7 +37,7 @@ fn zone() -> impl Strategy<Value = &'static str> {
 }
 
 fn survivors(rule: &Retention, snapshots: &[Candidate], zone: &str) -> Vec<Candidate> {
-    let evaluation = evaluate(Some(rule), snapshots, zone, now());
+    let evaluation = evaluate(Some(rule), snapshots.to_vec(), zone, now());
     snapshots.iter().filter(|c| evaluation.snapshots.iter().any(|s| s.id == c.id && s.keep)).cloned().collect()
 }
 
@@ -81,12 +81,12 @@ proptest! {
 
     #[test]
     fn order_does_not_matter((one, other) in snapshots().prop_flat_map(|s| (Just(s.clone()), Just(s).prop_shuffle())), rule in rule()) {
-        prop_assert_eq!(evaluate(Some(&rule), &one, "UTC", now()), evaluate(Some(&rule), &other, "UTC", now()));
+        prop_assert_eq!(evaluate(Some(&rule), one, "UTC", now()), evaluate(Some(&rule), other, "UTC", now()));
     }
 
     #[test]
     fn every_snapshot_is_decided_once_newest_first_with_a_reason(rule in rule(), snapshots in snapshots(), zone in zone()) {
-        let decided = evaluate(Some(&rule), &snapshots, zone, now()).snapshots;
+        let decided = evaluate(Some(&rule), snapshots.clone(), zone, now()).snapshots;
         prop_assert_eq!(decided.len(), snapshots.len());
         prop_assert!(decided.windows(2).all(|pair| (pair[0].time, &pair[0].id) > (pair[1].time, &pair[1].id)));
         prop_assert!(decided.iter().all(|s| !s.reasons.is_empty() && snapshots.iter().any(|c| c.id == s.id && c.time == s.time)));
@@ -96,7 +96,7 @@ proptest! {
     fn time_alone_removes_nothing(rule in rule(), snapshots in snapshots(), zone in zone(), days in 2i64..5000) {
         let past: Vec<_> = snapshots.into_iter().filter(|c| c.time <= now()).collect();
         let later = now() + SignedDuration::from_hours(24 * days);
-        prop_assert_eq!(evaluate(Some(&rule), &past, zone, now()), evaluate(Some(&rule), &past, zone, later));
+        prop_assert_eq!(evaluate(Some(&rule), past.clone(), zone, now()), evaluate(Some(&rule), past, zone, later));
     }
 
     #[test]
@@ -117,7 +117,7 @@ proptest! {
             Retention { guard: Guard { max_delete_percent: percent, acknowledge }, ..rule.clone() }
         };
         let held = |rule: &Retention, snapshots: &[Candidate]| {
-            guard(&evaluate(Some(rule), snapshots, "UTC", now()), &rule.guard, "t").map(|h| h.message)
+            guard(&evaluate(Some(rule), snapshots.to_vec(), "UTC", now()), &rule.guard, "t").map(|h| h.message)
         };
         let message = held(&rule(&first, None), &snapshots);
         prop_assume!(message.is_some());
