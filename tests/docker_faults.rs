@@ -119,12 +119,7 @@ async fn a_lost_event_costs_time_and_nothing_else() {
     watched.until("the change of which no event told", |state| volumes(state) == ["a", "c"]).await;
     // With nothing new to see, the time of the look goes on and wakes nobody.
     let seen = watched.view.borrow_and_update().seen_at;
-    let later = async {
-        while watched.view.borrow().seen_at == seen {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), later).await.expect("a later look");
+    eventually("a later look", || watched.view.borrow().seen_at != seen).await;
     assert!(!watched.view.has_changed().unwrap());
 }
 

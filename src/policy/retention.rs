@@ -242,7 +242,10 @@ impl Period {
         match self {
             Self::Hour => Reason::Hourly { date, hour: shown.hour() },
             Self::Day => Reason::Daily(date),
-            Self::Week => Reason::weekly(shown),
+            Self::Week => {
+                let week = date.iso_week_date();
+                Reason::Weekly { year: week.year(), week: week.week() }
+            }
             Self::Month => Reason::Monthly { year, month: shown.month() },
             Self::Year => Reason::Yearly(year),
         }

@@ -6,7 +6,7 @@ use super::observed::{Readable, Running, Volume};
 use super::plan::{BackupAction, Cause, Missed, Verdict};
 use super::slots::Turn;
 use super::sources::Place;
-use super::{Observed, Operation, Request, SourceKey};
+use super::{Observed, Operation, SourceKey};
 use crate::policy::{BackupSpec, Policy};
 use jiff::Timestamp;
 
@@ -41,7 +41,7 @@ pub(super) fn conclude(
     let seed = key.to_string();
     let schedule = &spec.schedule;
     let first_seen = observed.facts.first_seen.get(key).copied().unwrap_or(now);
-    let requested = observed.requested.iter().any(|asked| matches!(asked, Request::Backup(source) if source == key));
+    let requested = observed.is_asked(Operation::Backup, key);
 
     // The recovery point is what every repository can give back.
     let last_success = targets.iter().map(|t| t.last_success).min().flatten();

@@ -84,7 +84,7 @@ pub(super) fn drill(
     now: Timestamp,
 ) -> Conclusion<DutyDecision, DrillAction> {
     let facts = observed.facts.drills.get(key).map(|f| &f.duty);
-    let requested = observed.requested.iter().any(|asked| matches!(asked, Request::Drill(source) if source == key));
+    let requested = observed.is_asked(Operation::Drill, key);
     let schedule = spec.drill.as_ref().map(|drill| &drill.schedule);
     let seed = format!("drill {key}");
     let clock = clockwork(schedule, facts, &seed, spec.drill_timeout(), requested, now);

@@ -2,6 +2,7 @@
 
 use super::watch::Probe;
 use super::{Facts, Operation, Request, RunId, SourceKey};
+use crate::policy::retention::Candidate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,14 @@ pub struct Observed {
     pub running: Vec<Running>,
     /// What people asked for and what has not begun, in the order in which it was asked.
     pub requested: Vec<Request>,
+}
+
+impl Observed {
+    /// Whether a person asked for this to be done with the source.
+    #[must_use]
+    pub fn is_asked(&self, operation: Operation, source: &SourceKey) -> bool {
+        self.requested.iter().any(|asked| asked.operation() == operation && asked.source() == Some(source))
+    }
 }
 
 /// The Docker engine, as last seen.
@@ -165,6 +174,14 @@ pub struct SnapshotRecord {
     pub bytes: u64,
     /// Bytes that it added to the repository.
     pub added_bytes: u64,
+}
+
+impl SnapshotRecord {
+    /// As retention looks at it.
+    #[must_use]
+    pub fn candidate(&self) -> Candidate {
+        Candidate { id: Arc::clone(&self.id), time: self.time, complete: self.complete }
+    }
 }
 
 /// A container, or a Swarm service, that Seawall made stand still and has not yet seen back.

@@ -3,7 +3,7 @@
 use super::freshness::{Target, later};
 use super::plan::{ForgetAction, Held, RetentionDecision};
 use super::{Observed, RunResult, SourceKey};
-use crate::policy::retention::{Candidate, evaluate, guard};
+use crate::policy::retention::{evaluate, guard};
 use crate::policy::{BackupSpec, Policy};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -22,12 +22,10 @@ pub(super) fn conclude(
     now: Timestamp,
 ) -> Option<(RetentionDecision, Option<ForgetAction>)> {
     target.state?;
-    let candidates: Vec<Candidate> =
-        target.snapshots.iter().map(|s| Candidate { id: s.id.clone(), time: s.time, complete: s.complete }).collect();
+    let candidates = target.snapshots.iter().map(|s| s.candidate()).collect();
     let evaluation = evaluate(spec.retention.as_ref(), candidates, &spec.schedule.time_zone, now);
-    let mut remove: Vec<_> = evaluation.snapshots.iter().filter(|s| !s.keep).collect();
-    remove.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
-    let remove: Vec<String> = remove.into_iter().map(|s| s.id.to_string()).collect();
+    let oldest_first = evaluation.snapshots.iter().rev();
+    let remove: Vec<String> = oldest_first.filter(|s| !s.keep).map(|s| s.id.to_string()).collect();
     let mut held = None;
     let mut action = None;
     if !remove.is_empty() {

@@ -271,17 +271,9 @@ async fn what_is_found_as_it_was_wakes_only_those_who_asked() {
     let (handle, mut view) = watch(&world, receiver, &cancel, Duration::from_millis(300));
     view.wait_for(|view| view.len() == 2).await.unwrap();
     let seen = view.borrow_and_update()["default"].listed_at;
-    let later = async {
-        while view.borrow()["default"].listed_at == seen {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), later).await.expect("a later listing");
+    wait_until("a later listing", || view.borrow()["default"].listed_at != seen);
     assert!(!view.has_changed().unwrap(), "the time alone is no news");
     handle.refresh("default");
-    tokio::time::timeout(Duration::from_secs(30), view.changed())
-        .await
-        .expect("the listing that was asked for")
-        .unwrap();
+    wait_until("the listing that was asked for", || view.has_changed().unwrap());
     cancel.cancel();
 }

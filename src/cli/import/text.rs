@@ -67,8 +67,7 @@ impl Plan<'_> {
             return Ok("the policy has none, so all of them stay".to_owned());
         };
         let there = self.importing.snapshots(repository).map_err(|error| anyhow::anyhow!("{}", error.told()))?;
-        let mut all: Vec<Candidate> =
-            there.iter().map(|s| Candidate { id: s.id.clone(), time: s.time, complete: s.complete }).collect();
+        let mut all: Vec<Candidate> = there.iter().map(|s| s.candidate()).collect();
         let new = self.found.iter().filter(|one| one.lacking.iter().any(|lacking| lacking.name == repository.name));
         let ids: Vec<Arc<str>> = new.clone().map(|one| one.survey.digest.as_str().into()).collect();
         all.extend(new.zip(&ids).map(|(one, id)| Candidate { id: id.clone(), time: one.time, complete: true }));

@@ -1,9 +1,10 @@
 //! Why one snapshot stays or goes: a few numbers, and a sentence only when somebody reads it.
 
 use crate::policy::quantity;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Why a snapshot stays or goes. Written as a short text, which can be read back.
@@ -59,55 +60,47 @@ pub enum Reason {
 }
 
 /// The reasons that are the same for all.
-const FIXED: [(Reason, &str); 6] = [
-    (Reason::Everything, "keep everything"),
-    (Reason::Future, "in the future"),
-    (Reason::NewestComplete, "newest complete"),
-    (Reason::NewerThanComplete, "partial, newer than any complete one"),
-    (Reason::NoRule, "no rule keeps it"),
-    (Reason::Superseded, "partial, superseded by a complete one"),
+const FIXED: [Reason; 6] = [
+    Reason::Everything,
+    Reason::Future,
+    Reason::NewestComplete,
+    Reason::NewerThanComplete,
+    Reason::NoRule,
+    Reason::Superseded,
 ];
 
 impl Reason {
-    /// The newest of the ISO week that this day is in.
-    pub(super) fn weekly(shown: DateTime) -> Self {
-        let week = shown.date().iso_week_date();
-        Self::Weekly { year: week.year(), week: week.week() }
-    }
-
     fn read(text: &str) -> Option<Self> {
-        if let Some((fixed, _)) = FIXED.into_iter().find(|(_, written)| *written == text) {
+        if let Some(fixed) = FIXED.into_iter().find(|fixed| fixed.to_string() == text) {
             return Some(fixed);
         }
         let (word, rest) = text.split_once(' ')?;
         Some(match word {
             "within" => Self::Within(quantity::parse(rest).ok()?),
-            "last" => {
-                let (nth, of) = rest.split_once(" of ")?;
-                Self::Last { nth: nth.parse().ok()?, of: of.parse().ok()? }
-            }
-            "hourly" => {
-                let (date, hour) = rest.split_once('T')?;
-                Self::Hourly { date: date.parse().ok()?, hour: hour.parse().ok()? }
-            }
+            "last" => two(rest, " of ").map(|(nth, of)| Self::Last { nth, of })?,
+            "hourly" => two(rest, "T").map(|(date, hour)| Self::Hourly { date, hour })?,
             "daily" => Self::Daily(rest.parse().ok()?),
-            "weekly" => {
-                let (year, week) = rest.rsplit_once("-W")?;
-                Self::Weekly { year: year.parse().ok()?, week: week.parse().ok()? }
-            }
-            "monthly" => {
-                let (year, month) = rest.rsplit_once('-')?;
-                Self::Monthly { year: year.parse().ok()?, month: month.parse().ok()? }
-            }
+            "weekly" => two(rest, "-W").map(|(year, week)| Self::Weekly { year, week })?,
+            "monthly" => two(rest, "-").map(|(year, month)| Self::Monthly { year, month })?,
             "yearly" => Self::Yearly(rest.parse().ok()?),
             _ => return None,
         })
     }
 }
 
+/// What stands before and after the last `between`.
+fn two<A: FromStr, B: FromStr>(text: &str, between: &str) -> Option<(A, B)> {
+    let (one, other) = text.rsplit_once(between)?;
+    Some((one.parse().ok()?, other.parse().ok()?))
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Everything => f.write_str("keep everything"),
+            Self::Future => f.write_str("in the future"),
+            Self::NewestComplete => f.write_str("newest complete"),
+            Self::NewerThanComplete => f.write_str("partial, newer than any complete one"),
             Self::Within(within) => write!(f, "within {}", quantity::display(within)),
             Self::Last { nth, of } => write!(f, "last {nth} of {of}"),
             Self::Hourly { date, hour } => write!(f, "hourly {date}T{hour:02}"),
@@ -115,7 +108,8 @@ impl fmt::Display for Reason {
             Self::Weekly { year, week } => write!(f, "weekly {year:04}-W{week:02}"),
             Self::Monthly { year, month } => write!(f, "monthly {year:04}-{month:02}"),
             Self::Yearly(year) => write!(f, "yearly {year:04}"),
-            fixed => f.write_str(FIXED.into_iter().find(|(reason, _)| *reason == fixed).map_or("", |(_, text)| text)),
+            Self::NoRule => f.write_str("no rule keeps it"),
+            Self::Superseded => f.write_str("partial, superseded by a complete one"),
         }
     }
 }
