@@ -25,7 +25,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true")
     asked = parser.parse_args()
     asked.size = asked.size or (100 if asked.quick else 2048)
-    asked.rounds = asked.rounds or (1 if asked.quick else 3)
+    asked.rounds = asked.rounds or (1 if asked.quick else 5)
     return asked
 
 

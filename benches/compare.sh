@@ -3,7 +3,7 @@
 #
 # usage: benches/compare.sh [--size MB] [--rounds N] [--tools NAME,…] [--sparse] [--million] [--quick]
 #        --size     of the data, default 2048 (40,000 small files, one SQLite file, media, logs; grows and shrinks as a whole)
-#        --rounds   default 3; medians are printed
+#        --rounds   default 5; medians are printed
 #        --sparse   adds a file of 5 GiB that is nearly all hole; --million adds a million small files
 #        --quick    100 MB, one round, without rustic unless it is installed: does everything still work?
 #
